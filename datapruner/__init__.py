@@ -1,0 +1,88 @@
+"""datapruner decides what to keep: an exact budget, and a reason for every row.
+
+Public names are resolved on first use, so ``import datapruner`` needs NumPy alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datapruner.core.blend import blend as blend
+    from datapruner.core.budget import Budget as Budget
+    from datapruner.core.items import Items as Items
+    from datapruner.core.ledger import Ledger as Ledger
+    from datapruner.core.pruner import Cascade as Cascade
+    from datapruner.core.pruner import Pruner as Pruner
+    from datapruner.core.pruner import select as select
+    from datapruner.core.reason import Reason as Reason
+    from datapruner.core.report import Report as Report
+    from datapruner.core.scores import Scores as Scores
+    from datapruner.core.selection import Selection as Selection
+    from datapruner.dataset.prune import prune as prune
+    from datapruner.dataset.prune import score as score
+    from datapruner.dataset.recommend import recommend as recommend
+    from datapruner.errors import BudgetError as BudgetError
+    from datapruner.errors import DataPrunerError as DataPrunerError
+    from datapruner.errors import FormatError as FormatError
+    from datapruner.errors import InputError as InputError
+    from datapruner.errors import MissingColumnError as MissingColumnError
+    from datapruner.errors import MissingExtraError as MissingExtraError
+    from datapruner.errors import OutputError as OutputError
+    from datapruner.errors import ScoreError as ScoreError
+    from datapruner.errors import UnknownMethodError as UnknownMethodError
+
+_HOME = {
+    "Budget": "core.budget",
+    "Cascade": "core.pruner",
+    "Items": "core.items",
+    "Ledger": "core.ledger",
+    "Pruner": "core.pruner",
+    "Reason": "core.reason",
+    "Report": "core.report",
+    "Scores": "core.scores",
+    "Selection": "core.selection",
+    "blend": "core.blend",
+    "prune": "dataset.prune",
+    "recommend": "dataset.recommend",
+    "score": "dataset.prune",
+    "select": "core.pruner",
+    **dict.fromkeys(
+        (
+            "BudgetError",
+            "DataPrunerError",
+            "FormatError",
+            "InputError",
+            "MissingColumnError",
+            "MissingExtraError",
+            "OutputError",
+            "ScoreError",
+            "UnknownMethodError",
+        ),
+        "errors",
+    ),
+}
+
+__all__ = sorted([*_HOME, "__version__"])
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    """Find a public name where it lives, on first use."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("datapruner")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return __all__

@@ -1,0 +1,85 @@
+"""Put several Scores of the same rows on one scale and mix them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from datapruner.core.scores import Scores
+from datapruner.core.types import FloatArray
+from datapruner.errors import ScoreError
+
+__all__ = ["blend"]
+
+
+def blend(
+    parts: Sequence[Scores],
+    weights: Sequence[float] | None = None,
+    *,
+    scale: Literal["rank", "z"] = "rank",
+) -> Scores:
+    """The weighted mean of several scores on a common scale.
+
+    A negative weight turns a score round, for when its high end means the opposite.
+
+    Args:
+        parts: one or more Scores of the same items, in any one order of rows.
+        weights: one a part, not all zero; default equal.
+        scale: ``"rank"`` maps values to their mid-rank in (0, 1), equal values to equal ranks, which
+            no outlier disturbs; ``"z"`` subtracts the mean and divides by the standard deviation
+            (a constant score becomes 0).
+
+    Returns:
+        Scores with the first part's items and groups; float64 values.
+
+    Raises:
+        ScoreError: no parts, other rows, or weights that do not fit.
+    """
+    if not parts:
+        raise ScoreError("blend needs at least one Scores.")
+    first = parts[0]
+    for other in parts[1:]:
+        if other.items.n != first.items.n or other.items.fingerprint != first.items.fingerprint:
+            raise ScoreError(
+                f"{first.method} scored {first.items.n} rows and {other.method} scored "
+                f"{other.items.n} other rows; blend scores of the same items."
+            )
+    share = np.ones(len(parts)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if share.shape != (len(parts),) or not np.all(np.isfinite(share)) or not np.abs(share).sum():
+        raise ScoreError(
+            f"{len(parts)} scores need {len(parts)} finite weights that are not all 0."
+        )
+    share = share / np.abs(share).sum()
+    if scale not in ("rank", "z"):
+        raise ScoreError(f'scale is {scale!r}; it must be "rank" or "z".')
+    bring = _mid_rank if scale == "rank" else _standardise
+    total = np.zeros(first.items.n)
+    for part, weight in zip(parts, share.tolist(), strict=True):
+        total += weight * bring(part.values.astype(np.float64))
+    return Scores(
+        values=total,
+        items=first.items,
+        meaning=" and ".join(p.meaning for p in parts),
+        method=f"blend({', '.join(p.method for p in parts)})",
+        group=first.group,
+        group_names=first.group_names,
+        group_weight=first.group_weight,
+        details={"scale": scale, "weights": share.tolist()},
+    )
+
+
+def _mid_rank(values: FloatArray) -> FloatArray:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    middle = (2 * last - counts) / 2
+    return middle[inverse] / max(values.size, 1)
+
+
+def _standardise(values: FloatArray) -> FloatArray:
+    spread = float(values.std()) if values.size else 0.0
+    # A spread that is only rounding error is no spread.
+    if spread <= 1e-12 * max(float(np.abs(values).max(initial=0.0)), 1e-300):
+        return np.zeros_like(values)
+    return (values - values.mean()) / spread

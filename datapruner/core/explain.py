@@ -1,0 +1,86 @@
+"""One row's story in a few lines: what it scored, where it stood, and which rule decided."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from datapruner.core.reason import Reason
+
+if TYPE_CHECKING:
+    from datapruner.core.selection import Selection
+
+__all__ = ["explain_row", "rule_text"]
+
+
+def explain_row(selection: Selection, row: int) -> str:
+    """Score, rank, group, price and rule of one row.
+
+    Args:
+        selection: the selection the row was decided in.
+        row: its number, 0 <= row < n.
+
+    Returns:
+        Several lines of text, the verdict first.
+    """
+    scores, items = selection.scores, selection.scores.items
+    reason = Reason(int(selection.reasons[row]))
+    group = int(scores.groups[row])
+    members = scores.groups == group
+    name = f"row {row}" if items.id is None else f"row {row} (id {items.id[row]})"
+    lines = [f"{name}: {'kept' if reason.is_kept else 'dropped'}"]
+    if reason not in (Reason.SHELL, Reason.ANCESTOR) or not items.shell[row]:
+        lines.append(
+            f"  score  {scores.values[row]:.6g}  ({scores.method}; higher is {scores.meaning})"
+        )
+        lines.append(f"  rank   {_rank(selection, row)}")
+    kept = int(np.count_nonzero(selection.mask & members))
+    lines.append(
+        f"  group  {scores.names[group]}: {kept:,} of {int(np.count_nonzero(members)):,} rows kept"
+    )
+    if not items.is_unit_cost:
+        lines.append(f"  cost   {items.cost[row]:g} {items.unit}")
+    lines.append(f"  rule   {rule_text(selection, reason)}")
+    return "\n".join(lines)
+
+
+def _rank(selection: Selection, row: int) -> str:
+    values = selection.scores.values
+    side = selection.provenance.side
+    value = values[row]
+    better = values < value if side == "low" else values > value
+    equal = int(np.count_nonzero(values == value)) - 1
+    end = "lowest" if side == "low" else "highest"
+    ties = f", {equal:,} with the same score" if equal else ""
+    text = f"{int(np.count_nonzero(better)) + 1:,} of {values.size:,}, {end} first{ties}"
+    if selection.mask[row] and side == "any":
+        text += f"; taken as number {int(np.flatnonzero(selection.order == row)[0]) + 1:,}"
+    return text
+
+
+def rule_text(selection: Selection, reason: Reason) -> str:
+    """The rule behind a reason, with this selection's numbers in it."""
+    p = selection.provenance
+    count, cost = p.limits.get("count"), p.limits.get("cost")
+    picked = f"pick {p.pick!r} within {p.budget}"
+    texts = {
+        Reason.ADMITTED: f"kept by {picked}",
+        Reason.PINNED: "pinned: kept whatever it scores",
+        Reason.ANCESTOR: "came along with a row inside it that was kept",
+        Reason.NOT_OFFERED: f"never offered by {picked}",
+        Reason.COUNT: f"the budget of {count:,} rows was full ({picked})"
+        if count is not None
+        else "",
+        Reason.COST: f"did not fit what was left of {cost:,g} {p.unit}" if cost is not None else "",
+        Reason.GROUP: f"its group had reached its limit (allocate {p.allocate!r})",
+        Reason.FLOOR: "what was left of the budget is guaranteed to other groups",
+        Reason.THRESHOLD: f"beyond the threshold {p.limits.get('threshold')}",
+        Reason.VETO: f"refused by pick {p.pick!r}",
+        Reason.STOPPED: 'fill="stop": a better row did not fit, so nothing after it was taken',
+        Reason.SHELL: "structure: only kept when a row inside it is",
+        Reason.EARLIER_STAGE: "dropped by an earlier stage of the cascade",
+        Reason.DUPLICATE: "duplicates a row that was kept",
+        Reason.BAD_ROW: "could not be scored; see the quarantine file",
+    }
+    return texts[reason] or reason.name.lower()

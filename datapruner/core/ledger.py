@@ -1,0 +1,172 @@
+"""Ledger: the only place where limits are enforced.
+
+A picker offers rows in its order of preference; the ledger admits a row or says why not. Two lanes
+give one answer: ``admit`` (in books.py) is the definition, ``admit_many`` is vectorised where the
+limits allow it.
+
+The rules (docs/concepts.md explains them, tests/property proves them): never over; exact; maximal;
+pinned first; ancestors come along; deterministic; monotone; two lanes, one answer.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from datapruner.core.books import Books, Fill
+from datapruner.core.order import rank_within
+from datapruner.core.reason import Reason
+from datapruner.core.types import AnyArray, BoolArray, IntArray
+
+__all__ = ["Fill", "Ledger"]
+
+# Rows a priced pass looks at together: large enough to vectorise, small enough that the few passes
+# over what still fits stay cheap.
+_CHUNK = 1 << 16
+
+
+class Ledger(Books):
+    """The books with a fast lane; see ``Books`` for its arguments and the rules."""
+
+    def admit_many(self, rows: IntArray) -> BoolArray:
+        """Offer many rows, the best first; the same answer as ``admit`` one by one.
+
+        Vectorised without parents when only counts are limited, or only one total price is; any
+        other combination goes through the scalar lane.
+
+        Args:
+            rows: shape (m,), int64, row numbers without repeats.
+
+        Returns:
+            Shape (m,), bool: which of them are kept.
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        self._flush()
+        undecided = rows[self._reasons[rows] == Reason.NOT_OFFERED]
+        if self._stopped:
+            self._reasons[undecided] = Reason.STOPPED
+        elif self._parents or self._cost_caps is not None or self._group_stopped.any():
+            self._admit_each(undecided)
+        elif self.cost_limit == math.inf:
+            self._admit_counted(undecided)
+        elif self._caps is None and self._need is None:
+            self._admit_priced(undecided)
+        else:
+            self._admit_each(undecided)
+        kept: BoolArray = self._reasons[rows] < Reason.NOT_OFFERED
+        return kept
+
+    def _admit_each(self, rows: IntArray) -> None:
+        for row in rows.tolist():
+            self.admit(row)
+
+    def _admit_counted(self, rows: IntArray) -> None:
+        """Group caps, floors and one count: all by ranks within groups."""
+        if self.fill == "stop" and self._need is not None:
+            # A floor refusal ends one group at a time and so shifts what the others may take.
+            self._admit_each(rows)
+            return
+        room = self.count_limit - self.count
+        groups = self._groups[rows]
+        fits = np.ones(rows.size, dtype=bool)
+        owed = np.zeros(rows.size, dtype=bool)
+        if self._caps is not None or self._need is not None:
+            rank = rank_within(groups)
+            if self._caps is not None:
+                fits = rank < (self._caps - self._group_count)[groups]
+            if self._need is not None:
+                owed = rank < self._need[groups]
+        # Rows owed to a floor always fit; the others share what no floor has claimed.
+        free = fits & ~owed
+        taken = owed | (free & (np.cumsum(free) <= room - self._reserved))
+        self._record_counted(rows, groups, taken, fits)
+
+    def _record_counted(
+        self, rows: IntArray, groups: AnyArray, taken: BoolArray, fits: BoolArray
+    ) -> None:
+        room = self.count_limit - self.count
+        number = np.cumsum(taken)
+        full_before = np.r_[room <= 0, number[:-1] >= room][: rows.size]
+        at_cap = ~fits
+        if self._caps is not None:
+            gained = np.bincount(groups[taken], minlength=self._caps.size)
+            at_cap &= (self._group_count + gained >= self._caps)[groups]
+        reason = np.where(taken, Reason.ADMITTED, np.where(at_cap, Reason.GROUP, Reason.FLOOR))
+        reason[~taken & full_before] = Reason.COUNT
+        if self.fill == "stop":
+            first = np.flatnonzero(~taken & full_before)[:1]
+            if first.size:
+                reason[first[0] + 1 :] = Reason.STOPPED
+                self._stopped = True
+            self._stop_groups(groups, reason)
+        self._reasons[rows] = reason.astype(np.uint8)
+        self._book(rows, groups, taken)
+
+    def _stop_groups(self, groups: AnyArray, reason: AnyArray) -> None:
+        refused = np.flatnonzero(reason == Reason.GROUP)
+        if refused.size:
+            _, first = np.unique(groups[refused], return_index=True)
+            later = np.ones(refused.size, dtype=bool)
+            later[first] = False
+            reason[refused[later]] = Reason.STOPPED
+            self._group_stopped[groups[refused]] = True
+
+    def _book(self, rows: IntArray, groups: AnyArray, taken: BoolArray) -> None:
+        kept = rows[taken]
+        self._order.append(kept)
+        self.count += int(kept.size)
+        if self._unit:
+            self.cost += float(kept.size)
+        else:
+            self.cost = float(np.cumsum(np.r_[self.cost, self.items.cost[kept]])[-1])
+        size = self._group_count.size
+        gained = np.bincount(groups[taken], minlength=size)
+        self._group_count += gained
+        if self._need is not None:
+            self._left -= np.bincount(groups, minlength=size)
+            self._need = np.minimum(np.maximum(self._need - gained, 0), self._left)
+            self._reserved = int(self._need.sum())
+
+    def _admit_priced(self, rows: IntArray) -> None:
+        """One count and one total price, in chunks: a run of rows that fit, then the one that does not."""
+        for start in range(0, rows.size, _CHUNK):
+            chunk = rows[start : start + _CHUNK]
+            if self._stopped:
+                self._reasons[chunk] = Reason.STOPPED
+            elif self.fill == "stop" and self.count >= self.count_limit:
+                self._admit_each(chunk)
+            else:
+                self._admit_priced_chunk(chunk)
+
+    def _admit_priced_chunk(self, chunk: IntArray) -> None:
+        rows, prices = chunk, self.items.cost[chunk]
+        while rows.size and self.count < self.count_limit:
+            # cumsum adds one price at a time to the running total, exactly as the scalar lane does.
+            running = np.cumsum(np.r_[self.cost, prices])[1:]
+            over = np.flatnonzero(running > self.cost_limit)
+            run = min(int(over[0]) if over.size else rows.size, self.count_limit - self.count)
+            if run:
+                self._take_run(rows[:run], float(running[run - 1]))
+            rows, prices = rows[run:], prices[run:]
+            if rows.size and self.fill == "stop":
+                self._reasons[rows] = Reason.STOPPED
+                full = self.count >= self.count_limit
+                self._reasons[rows[0]] = Reason.COUNT if full else Reason.COST
+                self._stopped = True
+                return
+            # The total only grows, so whatever does not fit now never will.
+            fits = self.cost + prices <= self.cost_limit
+            self._reasons[rows[~fits]] = Reason.COST
+            rows, prices = rows[fits], prices[fits]
+        if self.count >= self.count_limit:
+            kept = np.flatnonzero(self._reasons[chunk] < Reason.NOT_OFFERED)
+            after = chunk[kept[-1] + 1 :] if kept.size else chunk
+            self._reasons[after] = Reason.COUNT
+
+    def _take_run(self, rows: IntArray, total: float) -> None:
+        self._reasons[rows] = Reason.ADMITTED
+        self._order.append(rows)
+        self.count += int(rows.size)
+        self.cost = total
+        self._group_count += np.bincount(self._groups[rows], minlength=self._group_count.size)

@@ -1,0 +1,194 @@
+"""Report: a selection for human eyes, or as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from datapruner.core.explain import rule_text
+from datapruner.core.reason import Reason
+from datapruner.core.selection import Selection
+from datapruner.core.table import aligned
+
+__all__ = ["GroupLine", "Report"]
+
+# A terminal shows this many groups; the JSON holds all of them.
+_SHOWN_GROUPS = 12
+
+
+@dataclass(frozen=True)
+class GroupLine:
+    """One group of a report.
+
+    Attributes:
+        name: the group's name.
+        rows, kept: counts, shells left out.
+        mean_score, mean_kept: mean score of all and of the kept rows; NaN-free: None when empty.
+    """
+
+    name: str
+    rows: int
+    kept: int
+    mean_score: float | None
+    mean_kept: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was asked, what was kept, why the rest went, and what is unspent.
+
+    Attributes:
+        rows, kept: counts, shells left out.
+        cost, cost_kept: total price of all and of the kept rows, in ``unit``.
+        unspent: what the budget left over, in words; empty when nothing is.
+        groups: one line a group.
+        dropped: how many rows each rule dropped, most first.
+        provenance: the recipe, as a dict.
+    """
+
+    rows: int
+    kept: int
+    unit: str
+    cost: float
+    cost_kept: float
+    unspent: str
+    score: dict[str, float | str]
+    groups: tuple[GroupLine, ...]
+    dropped: dict[str, int]
+    provenance: dict[str, Any]
+
+    @classmethod
+    def of(cls, selection: Selection) -> Report:
+        """The report of a selection."""
+        scores, items = selection.scores, selection.scores.items
+        counted = items.is_countable
+        kept = selection.mask & counted
+        values = scores.values[counted].astype(np.float64)
+        spread = {"meaning": f"higher is {scores.meaning}"}
+        if values.size:
+            quartiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
+            names = ("lowest", "quartile_1", "median", "quartile_3", "highest")
+            spread |= {k: float(v) for k, v in zip(names, quartiles, strict=True)}
+            if kept.any():
+                spread["mean_kept"] = float(scores.values[kept].mean(dtype=np.float64))
+        return cls(
+            rows=items.countable,
+            kept=len(selection),
+            unit=items.unit,
+            cost=float(items.cost.sum()),
+            cost_kept=float(items.cost[selection.mask].sum()),
+            unspent=_unspent(selection),
+            score=dict(spread),
+            groups=_group_lines(selection),
+            dropped=_dropped(selection),
+            provenance=asdict(selection.provenance),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole report as JSON-able values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Lines for a terminal, at most 100 columns."""
+        p = self.provenance
+        share = self.kept / self.rows if self.rows else 0.0
+        lines = [
+            f"kept {self.kept:,} of {self.rows:,} rows ({share:.1%})",
+            f"  method   {p['method']}, pick {p['pick']}, allocate {p['allocate']}, seed {p['seed']}",
+            f"  budget   {p['budget']}",
+        ]
+        if self.unit != "items":
+            lines.append(f"  cost     {self.cost_kept:,.0f} of {self.cost:,.0f} {self.unit}")
+        if self.unspent:
+            lines.append(f"  unspent  {self.unspent}")
+        ran = ", ".join(f"{k} {v}" for k, v in p["details"].items() if isinstance(v, (str, int)))
+        if ran:
+            lines.append(f"  ran      {ran}")
+        if "median" in self.score:
+            lines.append(
+                f"  score    {self.score['lowest']:.4g} to {self.score['highest']:.4g}, median "
+                f"{self.score['median']:.4g}; {self.score['meaning']}"
+            )
+        lines += [f"  note     {note}" for note in p["notes"]]
+        return "\n".join([*lines, *self._drop_lines(), *self._group_table()])
+
+    def _drop_lines(self) -> list[str]:
+        if not self.dropped:
+            return []
+        return ["", "dropped"] + [f"  {count:>10,}  {why}" for why, count in self.dropped.items()]
+
+    def _group_table(self) -> list[str]:
+        if len(self.groups) < 2:
+            return []
+        biggest = sorted(self.groups, key=lambda g: (-g.rows, g.name))[:_SHOWN_GROUPS]
+        cells = [
+            (
+                g.name,
+                f"{g.rows:,}",
+                f"{g.kept:,}",
+                f"{g.kept / g.rows:.0%}" if g.rows else "-",
+                _short(g.mean_score),
+                _short(g.mean_kept),
+            )
+            for g in biggest
+        ]
+        head = ("group", "rows", "kept", "share", "mean score", "mean kept")
+        rest = len(self.groups) - len(biggest)
+        tail = [f"... and {rest:,} smaller groups"] if rest else []
+        return ["", *aligned(head, cells), *tail]
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _group_lines(selection: Selection) -> tuple[GroupLine, ...]:
+    scores = selection.scores
+    counted = scores.items.is_countable
+    size = scores.n_groups
+    groups = scores.groups
+    kept = selection.mask & counted
+    rows = np.bincount(groups[counted], minlength=size)
+    stay = np.bincount(groups[kept], minlength=size)
+    values = scores.values.astype(np.float64)
+    total = np.bincount(groups[counted], weights=values[counted], minlength=size)
+    total_kept = np.bincount(groups[kept], weights=values[kept], minlength=size)
+    return tuple(
+        GroupLine(
+            name=name,
+            rows=int(rows[g]),
+            kept=int(stay[g]),
+            mean_score=float(total[g] / rows[g]) if rows[g] else None,
+            mean_kept=float(total_kept[g] / stay[g]) if stay[g] else None,
+        )
+        for g, name in enumerate(scores.names)
+    )
+
+
+def _dropped(selection: Selection) -> dict[str, int]:
+    counts = np.bincount(selection.reasons, minlength=max(Reason) + 1)
+    gone = [
+        (int(counts[r]), r) for r in Reason if not r.is_kept and r != Reason.SHELL and counts[r]
+    ]
+    return {
+        rule_text(selection, reason): count
+        for count, reason in sorted(gone, key=lambda pair: (-pair[0], pair[1]))
+    }
+
+
+def _unspent(selection: Selection) -> str:
+    limits, items = selection.provenance.limits, selection.scores.items
+    parts = []
+    short = int(limits["count"]) - len(selection)
+    if short > 0 and (limits["cost"] is None or len(selection) == 0):
+        parts.append(f"{short:,} rows")
+    if limits["cost"] is not None:
+        left = limits["cost"] - float(items.cost[selection.mask].sum())
+        if left >= 1:
+            parts.append(f"{left:,.0f} {items.unit}")
+    if not parts:
+        return ""
+    why = next(iter(_dropped(selection)), "there were no more rows")
+    return f"{' and '.join(parts)}: {why}"

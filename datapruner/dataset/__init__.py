@@ -1,0 +1,1 @@
+"""The dataset pruner: rows of a training corpus."""

@@ -1,0 +1,292 @@
+"""Which end to keep, asked of the data itself: a probe on a pilot of the user's own rows.
+
+Keeping the wrong end costs more than any two published scores differ by, and which end is right
+depends on how much is kept and on how clean the labels are, so it is measured, not guessed. A pilot
+of at most 2000 rows is split several times into rows to prune and rows held out; every pick and
+random are cut to the same size at three shares, two cheap heads (a logistic regression and nearest
+neighbours) are trained on what is kept, and their accuracy on the held-out rows is compared split by
+split. A pick is recommended only when it beats random by two standard errors; otherwise the answer
+is to use random.
+
+The splits overlap, so their spread alone would flatter the answer: the standard error carries the
+correction of Nadeau and Bengio (2003), var * (1 / splits + held_out / trained_on).
+
+What a pilot cannot see: whether hard rows pay depends on the number of rows kept per class more than
+on the share (Sorscher et al. 2022, arXiv:2206.14486), and a pilot keeps fewer. The notes say how far
+apart the two are. Departs from the papers in asking at all: none of them probes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from datapruner.core.types import AnyArray, FloatArray, IntArray, UInt64Array
+from datapruner.dataset.probe import Trial, run_trials
+from datapruner.dataset.recommendation import Evidence, Pick, Recommendation
+from datapruner.errors import InputError
+from datapruner.rng import hash_strings, mix, subseed
+
+__all__ = ["recommend"]
+
+MIN_ROWS = 50  # below this a held-out third is too small to tell 5 points from luck
+HARD_FROM = 0.6  # share from which hard rows pay without a probe (dataset guide, steps 3 and B)
+ERRORS = 2.0  # standard errors by which a pick must beat random
+MARGIN = 0.25  # points of accuracy below which a difference is not worth a recommendation
+FAR_APART = 3.0  # ratio of rows per class, real to pilot, from which a note is due
+
+
+def recommend(
+    embedding: FloatArray,
+    label: Sequence[Any] | AnyArray | None,
+    *,
+    share: float,
+    kept_count: int | None = None,
+    ids: Sequence[Any] | AnyArray | None = None,
+    floor: float = 0.5,
+    prototypes: int | None = None,
+    splits: int = 6,
+    draws: int = 3,
+    pilot: int = 2000,
+    seed: int = 0,
+) -> Recommendation:
+    """Which pick to use for this share, with the evidence; "use random" unless one is clearly better.
+
+    Args:
+        embedding: shape (n, d), floating, compared by cosine; may be a memory map.
+        label: n labels of any kind, or None. Without labels nothing can be probed (a cluster is no
+            stand-in for a target: the picks themselves look at clusters), and the answer follows
+            from the share alone, with no evidence.
+        share: share of the rows that will be kept, above 0 and below 1.
+        kept_count: rows that the real run will keep; default ``share * n``.
+        ids: names of the rows; which rows form the pilot then follows from them, else from content.
+        floor: share of its fair part guaranteed to each class for hard, easy and mixed, 0 to 1.
+        prototypes: centroids for the difficulty score; default the number of classes, at most one
+            for every five rows.
+        splits: divisions of the pilot into pruned and held-out rows, at least 3.
+        draws: random subsets for each split, at least 3 in all by way of the splits.
+        pilot: most rows to look at.
+        seed: of the pilot, the splits, the centroids and the random subsets.
+
+    Returns:
+        The recommendation. The same rows in another order give the same one.
+
+    Raises:
+        InputError: fewer than 50 rows or 2 classes, labels of another length, rows that are zero or
+            not finite, or an argument out of range.
+    """
+    _check_arguments(share, floor, splits, draws, pilot)
+    if embedding.ndim != 2:
+        raise InputError(f"embedding has shape {embedding.shape}; expected (rows, dimensions).")
+    n = len(embedding)
+    kept = max(1, math.floor(share * n + 1e-9)) if kept_count is None else kept_count
+    if label is None:
+        return _by_guide(n, share, kept, floor)
+    names, codes = _coded(label, n)
+    rows = _pilot_rows(embedding, codes, ids, min(pilot, n), seed)
+    x = _unit_rows(embedding, rows)
+    y = codes[rows]
+    if len(np.unique(y)) < 2:
+        raise InputError(f"the pilot of {len(rows)} rows holds a single class; raise pilot.")
+    trials = run_trials(
+        x,
+        y,
+        shares=_shares(share),
+        floor=floor,
+        prototypes=prototypes or min(len(names), max(2, len(rows) // 5)),
+        splits=splits,
+        draws=draws,
+        seed=subseed(seed, "recommend"),
+    )
+    evidence = _evidence(trials)
+    answer = _decide(evidence, share)
+    trained = trials[0].trained_on
+    return Recommendation(
+        pick=answer,
+        share=share,
+        floor=floor if answer in ("high", "low", "mixed") else 0.0,
+        rows=n,
+        kept=kept,
+        classes=len(names),
+        pilot=len(rows),
+        held_out=len(rows) - trained,
+        splits=splits,
+        basis="probe",
+        evidence=evidence,
+        notes=_notes(evidence, answer, share, kept, len(names), trained, n),
+    )
+
+
+def _check_arguments(share: float, floor: float, splits: int, draws: int, pilot: int) -> None:
+    if not 0 < share < 1:
+        raise InputError(f"share is {share}; recommend needs a share above 0 and below 1.")
+    if not 0 <= floor <= 1:
+        raise InputError(f"floor is {floor}; give a share of each class's fair part, 0 to 1.")
+    if splits < 3 or draws < 1:
+        raise InputError(f"splits is {splits} and draws {draws}; give at least 3 and 1.")
+    if pilot < MIN_ROWS:
+        raise InputError(f"pilot is {pilot}; fewer than {MIN_ROWS} rows cannot be told from luck.")
+
+
+def _by_guide(n: int, share: float, kept: int, floor: float) -> Recommendation:
+    pick: Pick = "high" if share >= HARD_FROM else "uniform"
+    return Recommendation(
+        pick=pick,
+        share=share,
+        floor=0.0,
+        rows=n,
+        kept=kept,
+        classes=0,
+        pilot=0,
+        held_out=0,
+        splits=0,
+        basis="guide",
+        evidence=(),
+        notes=(
+            "No labels, so nothing was measured: clusters cannot stand in for a target, because "
+            "the picks themselves are made of clusters. Evidence: none.",
+            f"By rule of thumb hard rows pay from a share of {HARD_FROM:g} when the data are clean; "
+            "below it random is the safe choice.",
+        ),
+    )
+
+
+def _coded(label: Sequence[Any] | AnyArray, n: int) -> tuple[list[str], IntArray]:
+    if len(label) != n:
+        raise InputError(f"{len(label)} labels for {n} embedding rows; give one label per row.")
+    if n < MIN_ROWS:
+        raise InputError(f"{n} rows are too few to probe; at least {MIN_ROWS} are needed.")
+    values = label.tolist() if isinstance(label, np.ndarray) else list(label)
+    empty = [row for row, v in enumerate(values) if v is None or v != v]
+    if empty:
+        shown = ", ".join(str(row) for row in empty[:5])
+        raise InputError(f"{len(empty)} rows have no label (rows {shown}); drop or label them.")
+    names, codes = np.unique(np.asarray([str(v) for v in values]), return_inverse=True)
+    if len(names) < 2:
+        raise InputError(f"all {n} rows have the label {names[0]!r}; a probe needs 2 classes.")
+    return [str(name) for name in names], codes.astype(np.int64)
+
+
+def _pilot_rows(
+    x: FloatArray, y: IntArray, ids: Sequence[Any] | AnyArray | None, size: int, seed: int
+) -> IntArray:
+    """The rows with the smallest hashes, in hash order: the same rows wherever they stand."""
+    keys = _content_keys(x, y)
+    if ids is not None:
+        if len(ids) != len(x):
+            raise InputError(f"{len(ids)} ids for {len(x)} embedding rows.")
+        keys = hash_strings([str(one) for one in ids])
+    order = np.argsort(mix(keys, subseed(seed, "pilot")), kind="stable")
+    return order[:size].astype(np.int64)
+
+
+def _content_keys(x: FloatArray, y: IntArray) -> UInt64Array:
+    """A hash of every row's values and label; names the rows that cannot be used."""
+    odd = mix(np.arange(x.shape[1])) | np.uint64(1)
+    keys = np.empty(len(x), dtype=np.uint64)
+    bad: list[int] = []
+    for a in range(0, len(x), 8192):
+        block = np.ascontiguousarray(x[a : a + 8192], dtype=np.float32) + np.float32(0)
+        usable = np.isfinite(block).all(1) & (block != 0).any(1)
+        bad += (np.flatnonzero(~usable) + a).tolist()
+        with np.errstate(over="ignore"):
+            words = block.view(np.uint32).astype(np.uint64) * odd
+            keys[a : a + 8192] = words.sum(1, dtype=np.uint64)
+    if bad:
+        shown = ", ".join(str(row) for row in bad[:5])
+        raise InputError(
+            f"{len(bad)} embedding rows are zero or not finite (rows {shown}); drop them first."
+        )
+    return mix(mix(keys) ^ mix(y, 1))
+
+
+def _unit_rows(x: FloatArray, rows: IntArray) -> FloatArray:
+    pilot = np.asarray(x[rows], dtype=np.float64)
+    unit: FloatArray = (pilot / np.linalg.norm(pilot, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def _shares(share: float) -> tuple[float, ...]:
+    """The user's share first, then half and (at most .9) double of it."""
+    return tuple(dict.fromkeys((share, share / 2, min(2 * share, 0.9))))
+
+
+def _evidence(trials: Sequence[Trial]) -> tuple[Evidence, ...]:
+    """One row for each share and pick: means over the splits, corrected standard errors."""
+    found = []
+    for share in dict.fromkeys(trial.share for trial in trials):
+        at = [trial for trial in trials if trial.share == share]
+        random = next(trial for trial in at if trial.pick == "uniform")
+        for trial in at:
+            both = trial.accuracy.mean(1)
+            apart = both - random.accuracy.mean(1)
+            found.append(
+                Evidence(
+                    pick=trial.pick,
+                    share=share,
+                    kept=trial.kept,
+                    linear=float(trial.accuracy[:, 0].mean()),
+                    neighbours=float(trial.accuracy[:, 1].mean()),
+                    accuracy=float(both.mean()),
+                    error=_error(both, trial),
+                    difference=float(apart.mean()),
+                    difference_error=_error(apart, trial),
+                )
+            )
+    return tuple(found)
+
+
+def _error(values: FloatArray, trial: Trial) -> float:
+    weight = 1 / len(values) + trial.held_out / trial.trained_on
+    return float(np.sqrt(values.var(ddof=1) * weight))
+
+
+def _decide(evidence: Sequence[Evidence], share: float) -> Pick:
+    """The pick with the largest lead among those that lead clearly; random if there is none."""
+    leaders = [
+        row
+        for row in evidence
+        if row.pick != "uniform"
+        and row.share == share
+        and row.difference > max(ERRORS * row.difference_error, MARGIN)
+        and np.mean([other.difference for other in evidence if other.pick == row.pick]) > 0
+    ]
+    return max(leaders, key=lambda row: row.difference).pick if leaders else "uniform"
+
+
+def _notes(
+    evidence: Sequence[Evidence],
+    answer: Pick,
+    share: float,
+    kept: int,
+    classes: int,
+    trained: int,
+    n: int,
+) -> tuple[str, ...]:
+    notes = []
+    real, probed = kept / classes, share * trained / classes
+    if real > FAR_APART * probed:
+        notes.append(
+            f"The real run keeps {real:.1f} rows a class, the pilot kept {probed:.1f}. Hard rows pay "
+            "more as that number grows, so the pilot may undersell keep hard; raise pilot if in doubt."
+        )
+    at = {row.pick: row for row in evidence if row.share == share}
+    if answer == "uniform":
+        notes.append(
+            f"No pick beat random by {ERRORS:g} standard errors and {MARGIN:g} points at this share."
+        )
+    worse = [
+        row.pick for row in at.values() if row.difference < -ERRORS * row.difference_error < 0
+    ]
+    if worse:
+        notes.append(f"Clearly worse than random here: {', '.join(worse)}.")
+    if probed < 2:
+        notes.append(f"The pilot kept {probed:.1f} rows a class: too few to say much; raise pilot.")
+    if max(row.accuracy for row in at.values()) < 150 / classes:
+        notes.append("Both heads are near chance: labels and embeddings may have little in common.")
+    if n <= trained * 1.5 + 1:
+        notes.append("The pilot is the whole corpus.")
+    return tuple(notes)

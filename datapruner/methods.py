@@ -1,0 +1,156 @@
+"""The registry: one row a method, one row a picker; targets are strings, loaded on use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from datapruner.errors import UnknownMethodError, nearest
+
+__all__ = ["METHODS", "PICKERS", "TAKE_ROWS", "Method", "Pick", "load", "method", "picker"]
+
+Side = Literal["high", "low", "any"]
+
+# How a selection cuts data of any container; a string, for the core knows no containers.
+TAKE_ROWS = "datapruner.dataset.source:take_rows"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method as three choices.
+
+    Attributes:
+        name: what users write.
+        side: ``"dataset"`` or ``"context"``.
+        scorer: target of the scorer class.
+        allocate: default allocator.
+        pick: default picker, or the target of a function from the kept share to (picker, note).
+        needs: feature columns the scorer reads.
+        uses: optional packages it profits from.
+        paper: where it comes from.
+        summary: one line.
+    """
+
+    name: str
+    side: Literal["dataset", "context"]
+    scorer: str
+    allocate: str
+    pick: str
+    needs: tuple[str, ...]
+    uses: tuple[str, ...]
+    paper: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One picker: its target, and which end of the scores it prefers.
+
+    Attributes:
+        name: what users write.
+        target: the picker function.
+        side: the end it keeps, which a threshold refers to; ``"any"`` for neither.
+        needs: feature columns it reads.
+        summary: one line.
+    """
+
+    name: str
+    target: str
+    side: Side
+    needs: tuple[str, ...]
+    summary: str
+
+
+METHODS: dict[str, Method] = {
+    m.name: m
+    for m in (
+        Method(
+            name="prototypes",
+            side="dataset",
+            scorer="datapruner.scorers.prototypes:Prototypes",
+            allocate="whole",
+            pick="datapruner.scorers.prototypes:end_to_keep",
+            needs=("embedding",),
+            uses=("faiss", "sentence-transformers"),
+            paper="arXiv:2206.14486",
+            summary="distance to the nearest self-supervised prototype",
+        ),
+        Method(
+            name="random",
+            side="dataset",
+            scorer="datapruner.scorers.draw:Draw",
+            allocate="whole",
+            pick="high",
+            needs=(),
+            uses=(),
+            paper="the control every other method must beat",
+            summary="a number drawn for every row from its id and the seed",
+        ),
+    )
+}
+
+PICKERS: dict[str, Pick] = {
+    p.name: p
+    for p in (
+        Pick("high", "datapruner.pickers.ranked:high", "high", (), "highest scores first"),
+        Pick("low", "datapruner.pickers.ranked:low", "low", (), "lowest scores first"),
+        Pick("middle", "datapruner.pickers.ranked:middle", "any", (), "nearest the median first"),
+        Pick(
+            "mixed",
+            "datapruner.pickers.ranked:mixed",
+            "any",
+            (),
+            "even steps along the ranking, both ends included",
+        ),
+        Pick(
+            "uniform",
+            "datapruner.pickers.sampled:uniform",
+            "any",
+            (),
+            "a fair draw that looks at no score",
+        ),
+        Pick(
+            "weighted",
+            "datapruner.pickers.sampled:weighted",
+            "any",
+            (),
+            "a draw with chances in proportion to the scores",
+        ),
+        Pick(
+            "kcentre",
+            "datapruner.pickers.diverse:kcentre",
+            "any",
+            ("embedding",),
+            "farthest point first: cover the embedding space",
+        ),
+    )
+}
+
+
+def method(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        UnknownMethodError: there is none; the message names the nearest.
+    """
+    if name not in METHODS:
+        raise UnknownMethodError(f"there is no method {name!r}. {nearest(name, METHODS)}")
+    return METHODS[name]
+
+
+def picker(name: str) -> Pick:
+    """The picker of that name.
+
+    Raises:
+        UnknownMethodError: there is none; the message names the nearest.
+    """
+    if name not in PICKERS:
+        raise UnknownMethodError(f"there is no pick {name!r}. {nearest(name, PICKERS)}")
+    return PICKERS[name]
+
+
+def load(target: str) -> Any:
+    """The object behind ``"module:name"``."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)

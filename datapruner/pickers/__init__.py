@@ -1,0 +1,1 @@
+"""Pickers: the order in which rows are offered to the ledger."""

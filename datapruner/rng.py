@@ -1,0 +1,72 @@
+"""Named random streams from one seed, and hashes that stand in for chance.
+
+Two tools, because two things can vary. ``stream`` gives a generator for draws whose order is fixed.
+``mix`` gives every row its own pseudo-random number from what the row *is* (its id or its content), so
+a draw by smallest hash does not depend on where the row stands in the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from datapruner.core.types import UInt64Array
+
+__all__ = ["hash_strings", "mix", "stream", "subseed"]
+
+
+def subseed(seed: int, name: str) -> int:
+    """A 64-bit seed for one use, so that adding a draw in one place does not shift another.
+
+    Args:
+        seed: the user's seed, any integer.
+        name: what the draw is for, for example ``"kmeans"``.
+
+    Returns:
+        An integer in [0, 2**64).
+    """
+    digest = hashlib.blake2b(f"{seed}\x1f{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """A generator of its own for one named use; the global generators are never touched."""
+    return np.random.Generator(np.random.PCG64(subseed(seed, name)))
+
+
+def mix(keys: npt.NDArray[np.integer], seed: int = 0) -> UInt64Array:
+    """Well-mixed 64-bit numbers, one for each key; a bijection for any one seed.
+
+    Args:
+        keys: shape (n,), any integer dtype.
+        seed: changes the order that the numbers put the keys in.
+
+    Returns:
+        Shape (n,), uint64: the splitmix64 finaliser of key + seed * golden ratio.
+    """
+    with np.errstate(over="ignore"):
+        x = keys.astype(np.uint64, copy=True)
+        x += np.uint64((subseed(seed, "mix") if seed else 0) & (2**64 - 1))
+        x += np.uint64(0x9E3779B97F4A7C15)
+        x ^= x >> np.uint64(30)
+        x *= np.uint64(0xBF58476D1CE4E5B9)
+        x ^= x >> np.uint64(27)
+        x *= np.uint64(0x94D049BB133111EB)
+        x ^= x >> np.uint64(31)
+    return x
+
+
+def hash_strings(texts: Sequence[str]) -> UInt64Array:
+    """The first 64 bits of BLAKE2b of each text; stable across machines and versions.
+
+    Returns:
+        Shape (len(texts),), uint64.
+    """
+    digest = hashlib.blake2b
+    joined = b"".join(
+        digest(t.encode("utf-8", "surrogatepass"), digest_size=8).digest() for t in texts
+    )
+    return np.frombuffer(joined, dtype="<u8").astype(np.uint64)

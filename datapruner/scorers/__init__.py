@@ -1,0 +1,1 @@
+"""Scorers: Items in, Scores out; one method, one file."""

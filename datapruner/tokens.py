@@ -1,0 +1,203 @@
+"""Counting tokens: what a text costs, in the unit that the user pays in.
+
+A budget in tokens is only as honest as its counter. Name the tokenizer of the model that will read
+the texts; the counters that need none, ``words``, ``characters`` and ``bytes``, are named as what
+they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from datapruner.core.types import IntArray
+from datapruner.errors import InputError
+
+__all__ = ["TokenCounter", "resolve_counter"]
+
+# Runs of letters, digits and underscores, and every other visible character by itself.
+_PIECE = re.compile(r"\w+|[^\w\s]")
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """Counts the tokens of texts."""
+
+    @property
+    def name(self) -> str:
+        """What reports and manifests call it."""
+        ...
+
+    def count(self, texts: Sequence[str]) -> IntArray:
+        """Tokens of each text: shape (len(texts),), int64, not negative."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Counter:
+    """One text at a time."""
+
+    name: str
+    measure: Callable[[str], int] = field(repr=False)
+
+    def count(self, texts: Sequence[str]) -> IntArray:
+        return _whole(map(self.measure, texts), len(texts))
+
+
+@dataclass(frozen=True)
+class _BatchCounter:
+    """Many texts at a time."""
+
+    name: str
+    measure: Callable[[list[str]], Iterable[int]] = field(repr=False)
+
+    def count(self, texts: Sequence[str]) -> IntArray:
+        return _whole(self.measure(list(texts)), len(texts))
+
+
+def _whole(counts: Iterable[Any], n: int) -> IntArray:
+    """The counts as int64, checked, for they may come from the user's own code."""
+    values = [int(count) for count in counts]
+    if len(values) != n:
+        raise InputError(f"the token counter gave {len(values)} counts for {n} texts.")
+    return np.asarray(values, dtype=np.int64)
+
+
+def _count_words(text: str) -> int:
+    return len(_PIECE.findall(text))
+
+
+def _count_bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+_BUILT_IN: dict[str, Callable[[str], int]] = {
+    "words": _count_words,
+    "characters": len,
+    "bytes": _count_bytes,
+}
+
+
+def resolve_counter(
+    spec: str | Path | object | None, *, default: str | object | None = None
+) -> TokenCounter:
+    """The counter that the user meant.
+
+    Args:
+        spec: one of
+            ``"words"``: words and punctuation marks, a fast and deterministic approximation
+            (English text has about 1.3 subword tokens a word; scripts without spaces are
+            undercounted by far); ``"characters"`` or ``"bytes"`` (of UTF-8);
+            a ``tokenizer.json`` file, or a folder that holds one;
+            the name of a model whose tokenizer is in the Hugging Face cache (no network is used);
+            an object with ``count(texts)``, or with ``encode(text)``, such as a tokenizer of
+            ``tokenizers``, ``transformers``, ``sentencepiece`` or ``tiktoken``;
+            None for the default.
+        default: used when ``spec`` is None; ``"words"`` if it is None too.
+
+    Returns:
+        A counter. Tokenizers neither truncate nor pad, and special tokens are not counted.
+
+    Raises:
+        InputError: nothing of that name; says what was tried.
+    """
+    if spec is None:
+        spec = "words" if default is None else default
+    if isinstance(spec, str | Path):
+        return _by_name(str(spec))
+    if isinstance(spec, list | tuple | dict | bytes):
+        raise InputError(f"a {type(spec).__name__} is no token counter; give a name or an object.")
+    name = str(getattr(spec, "name", None) or type(spec).__name__)
+    if callable(getattr(spec, "count", None)):
+        return _BatchCounter(name, spec.count)  # type: ignore[attr-defined]
+    if hasattr(spec, "encode_batch_fast") or hasattr(spec, "no_truncation"):
+        return _tokenizer(spec, name)
+    if callable(getattr(spec, "encode", None)):
+        return _Counter(name, _Encoding(spec.encode))  # type: ignore[attr-defined]
+    raise InputError(
+        f"a {type(spec).__name__} is no token counter; it needs count(texts) or encode(text)."
+    )
+
+
+def _by_name(name: str) -> TokenCounter:
+    if name in _BUILT_IN:
+        return _Counter(name, _BUILT_IN[name])
+    path = Path(name).expanduser()
+    file = path / "tokenizer.json" if path.is_dir() else path
+    if not file.is_file():
+        cached = _in_cache(name)
+        if cached is None:
+            tried = f"the built-in {', '.join(_BUILT_IN)}; the file {file}; the Hugging Face cache"
+            raise InputError(
+                f'no token counter "{name}". Tried: {tried}. Give a tokenizer.json, or a model '
+                "that is "
+                "on this machine; nothing is downloaded."
+            )
+        file = cached
+    return _from_file(file, name)
+
+
+def _in_cache(name: str) -> Path | None:
+    """The tokenizer of a model that was downloaded before, if there is one."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
+    except ImportError:
+        return None
+    try:
+        found = try_to_load_from_cache(name, "tokenizer.json")
+    except HFValidationError:
+        return None
+    return Path(found) if isinstance(found, str) else None
+
+
+def _from_file(file: Path, name: str) -> TokenCounter:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises bare Exception
+        raise InputError(f"{file} is not a tokenizer.json that can be read: {error}.") from error
+    return _tokenizer(tokenizer, name)
+
+
+def _tokenizer(tokenizer: Any, name: str) -> TokenCounter:
+    """Counts with a copy, so that the user's own keeps its truncation and padding."""
+    copy = type(tokenizer).from_str(tokenizer.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+
+    return _BatchCounter(name, _Batches(copy))
+
+
+@dataclass(frozen=True)
+class _Batches:
+    tokenizer: Any
+
+    def __call__(self, texts: list[str]) -> Iterable[int]:
+        # In slices, for the encodings of a whole corpus would not fit into memory.
+        for start in range(0, len(texts), 1024):
+            part = texts[start : start + 1024]
+            yield from map(len, self.tokenizer.encode_batch(part, add_special_tokens=False))
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """``encode`` of any library, without special tokens where it has a word for that."""
+
+    encode: Callable[..., Any]
+
+    def __call__(self, text: str) -> int:
+        options: dict[str, Any]
+        for options in ({"add_special_tokens": False}, {"disallowed_special": ()}, {}):
+            try:
+                return len(self.encode(text, **options))
+            except TypeError:
+                if not options:
+                    raise
+        raise AssertionError("unreachable")

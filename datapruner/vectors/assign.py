@@ -1,0 +1,398 @@
+"""Nearest centroid of every row, exactly.
+
+A row's label and distance are the same to the last bit whatever block it is read in, whatever rows
+are beside it, on any number of threads and on either device. A matrix product cannot promise that:
+its rounding depends on the shape of its operands. So the product only proposes. It is within a
+known bound of the truth, so every centroid that could be the nearest one lies within twice that
+bound of the best; rows with more than one such centroid are settled pair by pair in float64, the
+lowest index winning exact ties, and the winner's distance is computed anew, row by row. If a
+distance and the product disagree by more than the bound (a device that multiplies in reduced
+precision), the block is proposed for again with a bound that holds for 8-bit mantissas.
+
+Cost over 200,000 rows of 384 dimensions and 1,000 centroids, one thread of an AMD EPYC 7003, CPU
+seconds: the product alone 1.9 to 2.2, FAISS's search 2.1, product with argmax and second maximum
+2.3, torch's product with top-2 2.3 to 2.8. NumPy is as fast as any of them and always there, so it
+runs on the CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import islice
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from datapruner.core.types import IntArray, UInt8Array, UInt64Array
+from datapruner.errors import InputError, MissingExtraError
+from datapruner.vectors.centroids import Centroids
+from datapruner.vectors.content import row_dot, row_keys, unit_and_bad, unit_rows
+from datapruner.vectors.store import Vectors
+
+__all__ = ["AssignedBlock", "Assignment", "Progress", "assign", "assign_blocks"]
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+Float32Array: TypeAlias = npt.NDArray[np.float32]
+_Proposal: TypeAlias = tuple[Float32Array, IntArray, tuple[IntArray, IntArray]]
+"""Best scores, their centroids, and the (row, centroid) pairs of every row with a close second."""
+_Propose: TypeAlias = Callable[[Float32Array, Float32Array], _Proposal]
+_Maker: TypeAlias = Callable[[Float32Array, Float32Array], _Propose]
+
+STRIP_ROWS = 1024
+"""Rows multiplied at a time."""
+
+TILE_CENTROIDS = 4096
+"""Centroids multiplied at a time: a tile of the product is at most 8 MiB."""
+
+PAIRS = 4096
+"""Pairs settled at a time in float64."""
+
+LONGEST = 1e18
+"""Length above which squares come near the end of float32."""
+
+ROUNDING = 2.0**-24
+REDUCED = 2.0**-8  # of a product whose inputs are cut to 8 bits of mantissa (bfloat16; TF32 has 11)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What ``assign`` found, one entry per row.
+
+    Attributes:
+        labels: shape (n,), int32, index of the nearest centroid; -1 for a bad row.
+        distance: shape (n,), float32, in [0, 2] for cosine, Euclidean for l2; NaN for a bad row.
+        keys: shape (n,), uint64, hash of the row's values (``content.row_keys``).
+        bad: shape (n,), uint8, why a row cannot be used (``content.bad_rows``), 0 if it can.
+    """
+
+    labels: npt.NDArray[np.int32]
+    distance: Float32Array
+    keys: UInt64Array
+    bad: UInt8Array
+
+
+class AssignedBlock(NamedTuple):
+    """The same for the rows from ``start`` on."""
+
+    start: int
+    labels: npt.NDArray[np.int32]
+    distance: Float32Array
+    keys: UInt64Array
+    bad: UInt8Array
+
+
+def assign(
+    vectors: Vectors,
+    centroids: Centroids,
+    *,
+    block_rows: int | None = None,
+    keys: UInt64Array | None = None,
+    backend: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Assignment:
+    """Nearest centroid of every row, as whole columns; arguments as in ``assign_blocks``.
+
+    Returns:
+        The Assignment, about 17 bytes a row.
+    """
+    n = vectors.n
+    labels, distance = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32)
+    all_keys, bad = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint8)
+    found = assign_blocks(
+        vectors,
+        centroids,
+        block_rows=block_rows,
+        keys=keys,
+        backend=backend,
+        device=device,
+        threads=threads,
+    )
+    for block in found:
+        rows = slice(block.start, block.start + len(block.labels))
+        labels[rows], distance[rows] = block.labels, block.distance
+        all_keys[rows], bad[rows] = block.keys, block.bad
+        if progress is not None:
+            progress("assign", rows.stop, n)
+    return Assignment(labels, distance, all_keys, bad)
+
+
+def assign_blocks(
+    vectors: Vectors,
+    centroids: Centroids,
+    *,
+    block_rows: int | None = None,
+    keys: UInt64Array | None = None,
+    backend: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+) -> Iterator[AssignedBlock]:
+    """Nearest centroid of every row, block after block in the order of the rows.
+
+    Blocks run side by side in threads, each with a single-threaded product: that is faster than
+    threads inside the product, which idle (and spin) during every other step.
+
+    Args:
+        vectors: the rows, any scale; for cosine they are normalised here.
+        centroids: from ``kmeans.fit_centroids``, of the same width.
+        block_rows: rows in a block; None: 16 MiB of them. Changes nothing in the result.
+        keys: shape (n,), the rows' keys if they are known already; None: they are computed.
+        backend: who multiplies, ``"numpy"`` or ``"torch"``; ``"auto"``: torch on a GPU, else NumPy.
+            Changes nothing in the result.
+        device: ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where torch sees a GPU. Changes nothing
+            in the result.
+        threads: how many blocks at a time; None: as many as NumPy's own products may use.
+
+    Yields:
+        An AssignedBlock for each block.
+
+    Raises:
+        InputError: widths differ, or CUDA was asked for and there is none.
+    """
+    if vectors.n and vectors.d != centroids.centroids.shape[1]:
+        raise InputError(
+            f"Vectors of width {vectors.d} cannot be assigned to centroids of width "
+            f"{centroids.centroids.shape[1]}."
+        )
+    if keys is not None and len(keys) != vectors.n:
+        raise InputError(f"{len(keys)} keys were given for {vectors.n} rows.")
+    table = _Table(centroids, _maker(backend, device))
+
+    def work(numbered: tuple[int, Float32Array]) -> AssignedBlock:
+        start, block = numbered
+        known = None if keys is None else keys[start : start + len(block)]
+        return _assign_block(start, block, table, known)
+
+    return _in_threads(work, vectors.blocks(block_rows), threads)
+
+
+def _in_threads(
+    work: Callable[[tuple[int, Float32Array]], AssignedBlock],
+    blocks: Iterator[tuple[int, Float32Array]],
+    threads: int | None,
+) -> Iterator[AssignedBlock]:
+    """Run blocks a few at a time with BLAS held to one thread; the limit is lifted between them."""
+    controller: Any = _blas()
+    if threads is None:
+        pools = [] if controller is None else controller.info()
+        threads = max((p["num_threads"] for p in pools if p["user_api"] == "blas"), default=1)
+    threads = max(1, min(threads, os.cpu_count() or 1))
+    with ThreadPoolExecutor(threads) as pool:
+        while batch := list(islice(blocks, threads)):
+            with controller.limit(limits=1) if controller else contextlib.nullcontext():
+                done = [work(batch[0])] if len(batch) == 1 else list(pool.map(work, batch))
+            yield from done
+
+
+def _blas() -> Any:
+    """The handle on BLAS's threads; scikit-learn brings it, a bare NumPy does without."""
+    if find_spec("threadpoolctl") is None:
+        return None
+    return import_module("threadpoolctl").ThreadpoolController()
+
+
+class _Table:
+    """Centroids with what each strip needs of them."""
+
+    def __init__(self, centroids: Centroids, propose: _Maker) -> None:
+        self.is_cosine = centroids.metric == "cosine"
+        rows = np.ascontiguousarray(centroids.centroids)
+        self.rows = unit_rows(rows)[0] if self.is_cosine else rows
+        self.half = np.zeros(len(rows), dtype=np.float32)
+        self.longest = 1.0
+        if not self.is_cosine:
+            wide = rows.astype(np.float64)
+            squares = row_dot(wide, wide)
+            self.longest = float(np.sqrt(squares.max()))
+            check_range(self.longest)
+            self.half = (squares / 2).astype(np.float32)
+        self.propose = propose(self.rows, self.half)
+
+    def reach(self, norms: Float32Array) -> Float32Array:
+        """Shape (m,): no score of a row, nor a partial sum of one, is larger than this."""
+        reach: Float32Array = norms * np.float32(self.longest) + self.half.max()
+        return reach
+
+
+def check_range(longest: float) -> None:
+    """Refuse lengths whose squares leave float32; cosine has no such limit."""
+    if longest > LONGEST:
+        raise InputError(
+            f"A vector of length {longest:.3g} is too long for Euclidean distances in float32 "
+            f"(limit {LONGEST:.0e}). Scale the vectors, or use the cosine metric."
+        )
+
+
+def _assign_block(
+    start: int, block: Float32Array, table: _Table, keys: UInt64Array | None
+) -> AssignedBlock:
+    labels = np.full(len(block), -1, dtype=np.int32)
+    distance = np.full(len(block), np.nan, dtype=np.float32)
+    bad = np.zeros(len(block), dtype=np.uint8)
+    for first in range(0, len(block), STRIP_ROWS):
+        here = slice(first, first + STRIP_ROWS)
+        rows, norms, bad[here] = unit_and_bad(block[here])
+        ok = bad[here] == 0
+        if not table.is_cosine:
+            rows = block[here]
+        if not ok.all():
+            rows, norms = rows[ok], norms[ok]
+        if len(rows):
+            labels[here][ok], distance[here][ok] = _nearest(rows, norms, table)
+    return AssignedBlock(start, labels, distance, row_keys(block) if keys is None else keys, bad)
+
+
+def _nearest(
+    rows: Float32Array, norms: Float32Array, table: _Table
+) -> tuple[IntArray, Float32Array]:
+    """Labels and distances of usable rows (unit rows for cosine).
+
+    A score is <x, c> for cosine and <x, c> - |c|^2 / 2 for l2. With u = 2^-24, a float32 sum of d
+    products in any order, fused or not, errs by at most d u / (1 - d u) times the sum of
+    magnitudes (Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1), which is
+    at most |x| |c|.
+    """
+    if table.is_cosine:
+        reach = np.ones(len(rows), dtype=np.float32)
+    else:
+        check_range(float(norms.max()))
+        reach = table.reach(norms)
+    for unit_error in (1.02 * (rows.shape[1] + 4) * ROUNDING, REDUCED):
+        margin = reach * np.float32(2 * unit_error)
+        best, labels, pairs = table.propose(rows, margin)
+        if len(pairs[0]):
+            _settle(rows, table, pairs, labels)
+        nearest = table.rows[labels]
+        inner = row_dot(rows, nearest)
+        if bool((np.abs(inner - table.half[labels] - best) <= 2 * margin).all()):
+            break
+    if table.is_cosine:
+        return labels, np.clip(np.float32(1) - inner, 0, 2)
+    apart = rows - nearest
+    return labels, np.sqrt(row_dot(apart, apart))
+
+
+def _settle(
+    rows: Float32Array, table: _Table, pairs: tuple[IntArray, IntArray], labels: IntArray
+) -> None:
+    """Overwrite the labels of the rows in ``pairs`` by comparing in float64."""
+    of, candidate = pairs
+    value = np.empty(len(of), dtype=np.float64)
+    for first in range(0, len(of), PAIRS):
+        here = slice(first, first + PAIRS)
+        left = rows[of[here]].astype(np.float64)
+        right = table.rows[candidate[here]].astype(np.float64)
+        if table.is_cosine:
+            value[here] = -row_dot(left, right)
+        else:
+            value[here] = row_dot(left - right, left - right)
+    order = np.lexsort((candidate, value, of))
+    settled, first_of = np.unique(of[order], return_index=True)
+    labels[settled] = candidate[order][first_of]
+
+
+def _maker(backend: str, device: str) -> _Maker:
+    """The function that makes the proposing function, for the library and device asked for."""
+    if backend not in ("auto", "numpy", "torch") or device not in ("auto", "cpu", "cuda"):
+        raise InputError(
+            f'backend="{backend}", device="{device}" is not known; backends: auto, numpy, torch; '
+            "devices: auto, cpu, cuda."
+        )
+    if backend == "torch" or device == "cuda":
+        if backend == "numpy":
+            raise InputError('NumPy has no CUDA; use backend="torch", or "auto".')
+        if find_spec("torch") is None:
+            raise MissingExtraError('This needs torch: pip install "datapruner[gpu]".')
+    elif backend == "numpy" or device == "cpu" or not _may_have_cuda():
+        return _numpy_propose
+    import torch
+
+    has_cuda = device != "cpu" and torch.cuda.is_available()
+    if device == "cuda" and not has_cuda:
+        raise InputError('device="cuda" needs a GPU that torch sees; use device="auto".')
+    if backend == "auto" and not has_cuda:
+        return _numpy_propose
+    return partial(_torch_propose, device="cuda" if has_cuda else "cpu")
+
+
+def _may_have_cuda() -> bool:
+    """Whether it is worth loading torch (two seconds) to ask it."""
+    return find_spec("torch") is not None and (
+        "torch" in sys.modules or shutil.which("nvidia-smi") is not None
+    )
+
+
+def _numpy_propose(centroids: Float32Array, half: Float32Array) -> _Propose:
+    tiles = [
+        (first, np.ascontiguousarray(centroids[first : first + TILE_CENTROIDS].T))
+        for first in range(0, len(centroids), TILE_CENTROIDS)
+    ]
+    shift = half if half.any() else None
+
+    def scores(rows: Float32Array, first: int, tile: Float32Array) -> Float32Array:
+        product = rows @ tile
+        if shift is not None:
+            product -= shift[first : first + TILE_CENTROIDS]
+        return product
+
+    def propose(rows: Float32Array, margin: Float32Array) -> _Proposal:
+        best = np.full(len(rows), -np.inf, dtype=np.float32)
+        second = best.copy()
+        labels = np.zeros(len(rows), dtype=np.int64)
+        every = np.arange(len(rows))
+        for first, tile in tiles:
+            product = scores(rows, first, tile)
+            top = product.argmax(axis=1)
+            value = product[every, top]
+            product[every, top] = -np.inf
+            runner_up = np.maximum(product.max(axis=1), np.minimum(best, value))
+            labels = np.where(value > best, top + first, labels)
+            np.maximum(second, runner_up, out=second)
+            np.maximum(best, value, out=best)
+        close = np.flatnonzero(second >= best - margin)
+        if not len(close):
+            return best, labels, (close, close)
+        few, floor = rows[close], (best - margin)[close, None]
+        found = [
+            (close[r], c + first)
+            for first, tile in tiles
+            for r, c in [np.nonzero(scores(few, first, tile) >= floor)]
+        ]
+        return (
+            best,
+            labels,
+            (np.concatenate([r for r, _ in found]), np.concatenate([c for _, c in found])),
+        )
+
+    return propose
+
+
+def _torch_propose(centroids: Float32Array, half: Float32Array, *, device: str) -> _Propose:
+    import torch
+
+    table = torch.from_numpy(np.ascontiguousarray(centroids.T)).to(device)
+    shift = torch.from_numpy(half).to(device)
+
+    def propose(rows: Float32Array, margin: Float32Array) -> _Proposal:
+        with torch.inference_mode():
+            product = torch.from_numpy(rows).to(device) @ table - shift
+            best, labels = product.max(dim=1)
+            floor = (best - torch.from_numpy(margin).to(device))[:, None]
+            near = product >= floor
+            near[near.sum(dim=1) == 1] = False
+            of, candidate = near.nonzero(as_tuple=True)
+            out = [t.cpu().numpy() for t in (best, labels, of, candidate)]
+        return out[0], out[1], (out[2], out[3])
+
+    return propose
