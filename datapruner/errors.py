@@ -10,8 +10,8 @@
       FormatError(ValueError)          a saved file of another version, or not one of ours
       OutputError(OSError)             a file that cannot be written: it exists, the disk is full
 
-A message says what was wrong with the actual values, where, and how to fix it. The base classes from
-the standard library let callers catch what they already catch.
+A message says what was wrong with the actual values, where, and how to fix it. The base classes
+from the standard library let callers catch what they already catch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Named random streams from one seed, and hashes that stand in for chance.
 
 Two tools, because two things can vary. ``stream`` gives a generator for draws whose order is fixed.
-``mix`` gives every row its own pseudo-random number from what the row *is* (its id or its content), so
-a draw by smallest hash does not depend on where the row stands in the file.
+``mix`` gives every row its own pseudo-random number from what the row *is* (its id or its content),
+so a draw by smallest hash does not depend on where the row stands in the file.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from datapruner.core.types import UInt64Array
+from datapruner.core.types import FloatArray, UInt64Array
 
-__all__ = ["hash_strings", "mix", "stream", "subseed"]
+__all__ = ["hash_strings", "mix", "stream", "subseed", "unit_interval"]
 
 
 def subseed(seed: int, name: str) -> int:
@@ -57,6 +57,19 @@ def mix(keys: npt.NDArray[np.integer], seed: int = 0) -> UInt64Array:
         x *= np.uint64(0x94D049BB133111EB)
         x ^= x >> np.uint64(31)
     return x
+
+
+def unit_interval(hashes: UInt64Array) -> FloatArray:
+    """A number strictly between 0 and 1 for each hash, in the order of the hashes.
+
+    Args:
+        hashes: shape (n,), uint64, as ``mix`` gives them.
+
+    Returns:
+        Shape (n,), float64.
+    """
+    # 52 bits, for with 53 the half that keeps 0 out would round the largest up to 1.
+    return ((hashes >> np.uint64(12)) + 0.5) * 2.0**-52
 
 
 def hash_strings(texts: Sequence[str]) -> UInt64Array:

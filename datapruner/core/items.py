@@ -1,8 +1,9 @@
-"""Items: n things, each with a price, a group, maybe a parent; what every scorer and ledger reads."""
+"""Items: n things, each with a price, a group, maybe a parent; what scorers and ledgers read."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,14 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from datapruner.core import columns
 from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray, UInt64Array
 from datapruner.errors import InputError, MissingColumnError, nearest
 from datapruner.rng import hash_strings, mix
 
 __all__ = ["Items"]
-
-_NO_PARENT = -1
-
 
 @dataclass(frozen=True, eq=False)
 class Items:
@@ -28,14 +27,14 @@ class Items:
     Attributes:
         n: number of rows.
         cost: shape (n,), float64, finite and not negative; whole numbers are exact up to 2**53.
-        unit: what one unit of cost is: ``"items"`` when every cost is 1, else for example ``"tokens"``.
+        unit: what one unit of cost is: ``"items"`` when every cost is 1, else say ``"tokens"``.
         group: shape (n,), int32 codes into ``group_names``.
         group_names: one name a group, in code order.
         parent: shape (n,), int64, the row of the parent, -1 where there is none.
         pinned: shape (n,), bool, rows that are kept whatever they cost.
         shell: shape (n,), bool, structural rows: priced, never offered, not part of any count.
-        barred: shape (n,), bool, rows that cannot be kept (unreadable, or without a direction);
-            they keep their row number but are not part of any count.
+        barred: shape (n,), bool, rows that cannot be kept (unreadable, or without a direction),
+            and all rows below them; they keep their row number but are no part of any total.
         id: shape (n,), int64 or str; None when the row number is the id.
         tie: shape (n,), uint64, orders rows of equal score; None: derived from the ids.
         features: further columns by name (``text``, ``embedding``, ``label``, ...).
@@ -92,22 +91,35 @@ class Items:
         """
         if n < 0:
             raise InputError(f"n is {n}; it must be 0 or more.")
-        codes, names = _coded(n, group, group_names)
+        codes, names = columns.coded_groups(n, group, group_names)
         for name, column in features.items():
             if hasattr(column, "__len__") and len(column) != n:
-                raise InputError(f"feature {name!r} has {len(column)} entries for {n} rows.")
+                raise InputError(
+                    f"feature {name!r} has {len(column)} entries for {n} rows; give one a row."
+                )
+        above = columns.parents(n, parent)
+        kept = columns.flags(n, pinned, "pinned")
+        out = columns.inherited(above, columns.flags(n, barred, "barred"))
+        torn = np.flatnonzero(kept & out)
+        if torn.size:
+            raise InputError(
+                f"rows {torn[:5].tolist()} are pinned but cannot be kept: they are barred, or "
+                "inside a barred row. Unpin them."
+            )
         return cls(
             n=n,
-            cost=_costs(n, cost),
+            cost=columns.costs(n, cost),
             unit=unit or ("items" if cost is None else "units"),
             group=codes,
             group_names=names,
-            parent=_parents(n, parent),
-            pinned=_flags(n, pinned, "pinned"),
-            shell=_flags(n, shell, "shell"),
-            barred=_flags(n, barred, "barred"),
-            id=_ids(n, id),
-            tie=None if tie is None else _column(n, tie, "tie").astype(np.uint64, copy=False),
+            parent=above,
+            pinned=kept,
+            shell=columns.flags(n, shell, "shell"),
+            barred=out,
+            id=columns.ids(n, id),
+            tie=None
+            if tie is None
+            else columns.checked(n, tie, "tie").astype(np.uint64, copy=False),
             features=dict(features),
         )
 
@@ -142,11 +154,19 @@ class Items:
         """Shape (n,), bool: neither a shell nor barred."""
         return ~(self.shell | self.barred)
 
+    @cached_property
+    def total_cost(self) -> float:
+        """The price of all rows together, barred rows apart; the same in any order of rows."""
+        return math.fsum(self.cost[~self.barred])
+
+    def only_countable(self, rows: IntArray) -> IntArray:
+        """These rows in this order without the shells and barred rows among them."""
+        return rows if self.countable == self.n else rows[self.is_countable[rows]]
+
     def bar(self, rows: BoolArray) -> Items:
-        """The same items with these rows barred too; they cost nothing."""
-        barred = self.barred | rows
-        cost = self.cost if self.is_unit_cost else np.where(barred, 0.0, self.cost)
-        return replace(self, barred=barred, pinned=self.pinned & ~barred, cost=cost)
+        """The same items with these rows, and all rows below them, barred and unpinned too."""
+        barred = columns.inherited(self.parent, self.barred | rows)
+        return replace(self, barred=barred, pinned=self.pinned & ~barred)
 
     def tie_keys(self) -> UInt64Array:
         """Shape (n,), uint64: what orders rows of equal score.
@@ -186,7 +206,7 @@ class Items:
 
     def take(self, rows: IntArray) -> Items:
         """These rows alone, in this order; a parent that is not among them becomes none."""
-        new_place = np.full(self.n + 1, _NO_PARENT, dtype=np.int64)
+        new_place = np.full(self.n + 1, columns.NO_PARENT, dtype=np.int64)
         new_place[rows] = np.arange(rows.size)
         return Items(
             n=int(rows.size),
@@ -221,119 +241,3 @@ def _pick(column: Any, rows: IntArray) -> Any:
     if hasattr(column, "take") and not isinstance(column, (list, tuple)):
         return column.take(rows)
     return [column[row] for row in rows.tolist()]
-
-
-def _column(n: int, values: Any, name: str) -> AnyArray:
-    array = np.asarray(values)
-    if array.shape != (n,):
-        raise InputError(f"column {name!r} has shape {array.shape}; {n} rows need ({n},).")
-    return array
-
-
-def _costs(n: int, cost: Any) -> FloatArray:
-    if cost is None:
-        return np.broadcast_to(np.float64(1.0), (n,))
-    array = _column(n, cost, "cost")
-    if array.dtype.kind not in "iufb":
-        raise InputError(f"costs must be numbers, not {array.dtype}.")
-    array = array.astype(np.float64)
-    wrong = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
-    if wrong.size:
-        shown = ", ".join(f"row {r}: {array[r]}" for r in wrong[:5])
-        raise InputError(f"{wrong.size} costs are negative or not finite ({shown}).")
-    return array
-
-
-def _flags(n: int, values: Any, name: str) -> BoolArray:
-    if values is None:
-        return np.broadcast_to(np.False_, (n,))
-    array = _column(n, values, name)
-    if array.dtype != np.bool_ and array.size:
-        raise InputError(f"column {name!r} must be true or false, not {array.dtype}.")
-    return array.astype(np.bool_)
-
-
-def _ids(n: int, values: Any) -> AnyArray | None:
-    if values is None:
-        return None
-    if not isinstance(values, np.ndarray):
-        values = list(values)
-        if not (
-            all(isinstance(v, str) for v in values)
-            or all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values)
-        ):
-            raise InputError("ids must be all integers or all text.")
-        values = np.array(
-            values, dtype=None if values and not isinstance(values[0], str) else object
-        )
-    array = _column(n, values, "id")
-    if array.dtype.kind in "iu":
-        array = array.astype(np.int64)
-    elif array.dtype.kind not in "UO" and array.size:
-        raise InputError(f"ids must be integers or text, not {array.dtype}.")
-    else:
-        array = array.astype(object)
-    _refuse_repeats(array)
-    return array
-
-
-def _refuse_repeats(ids: AnyArray) -> None:
-    if ids.dtype == object:
-        seen: set[Any] = set()
-        repeats = [v for v in ids.tolist() if v in seen or seen.add(v)]
-    else:
-        values, counts = np.unique(ids, return_counts=True)
-        repeats = values[counts > 1].tolist()
-    if repeats:
-        shown = ", ".join(repr(v) for v in repeats[:5])
-        raise InputError(f"{len(repeats)} ids occur more than once ({shown}); ids must be unique.")
-
-
-def _coded(
-    n: int, group: Any, group_names: Sequence[str] | None
-) -> tuple[AnyArray, tuple[str, ...]]:
-    if group is None:
-        if group_names is not None:
-            raise InputError("group_names were given without group codes.")
-        return np.broadcast_to(np.int32(0), (n,)), ("all",)
-    if group_names is not None:
-        codes = _column(n, group, "group")
-        if codes.size and (
-            codes.dtype.kind not in "iu" or codes.min() < 0 or codes.max() >= len(group_names)
-        ):
-            raise InputError(f"group codes must be integers in [0, {len(group_names)}).")
-        return codes.astype(np.int32), tuple(group_names)
-    labels = np.asarray(group)
-    if labels.dtype == object:
-        labels = np.array([str(v) for v in labels.tolist()], dtype=str)
-    labels = _column(n, labels, "group")
-    if labels.dtype.kind == "f" and not np.all(np.isfinite(labels)):
-        raise InputError("a group label is not a finite number; give every row a group.")
-    names, codes = np.unique(labels, return_inverse=True)
-    return codes.astype(np.int32), tuple(str(v) for v in names.tolist()) or ("all",)
-
-
-def _parents(n: int, parent: Any) -> IntArray:
-    if parent is None:
-        return np.broadcast_to(np.int64(_NO_PARENT), (n,))
-    array = _column(n, parent, "parent")
-    if array.size and array.dtype.kind not in "iu":
-        raise InputError(f"parents must be row numbers, not {array.dtype}.")
-    array = array.astype(np.int64)
-    if array.size and (array.min() < _NO_PARENT or array.max() >= n):
-        raise InputError(f"parents must be row numbers in [0, {n}), or -1 for none.")
-    if np.any(array >= np.arange(n)):
-        _refuse_cycles(array)
-    return array
-
-
-def _refuse_cycles(parent: IntArray) -> None:
-    # Pointer jumping: after enough doublings every chain has reached "none" unless it is a cycle.
-    jump = np.append(parent, _NO_PARENT)
-    for _ in range(int(parent.size).bit_length()):
-        jump = jump[jump]
-    stuck = np.flatnonzero(jump >= 0)
-    if stuck.size:
-        raise InputError(
-            f"rows {stuck[:5].tolist()} are their own ancestors; parents form a cycle."
-        )

@@ -108,14 +108,14 @@ def _field(value: Any, name: str, number: int) -> Any:
     return value
 
 
-def write_parquet(source: SourceBase, keep: Keep, out: Any, *, compression: Any = "zstd") -> int:
+def write_parquet(source: SourceBase, keep: Keep, out: Any, **options: Any) -> int:
     """Write Parquet in row groups of bounded size; the schema is the source's own if it has one.
 
     Args:
         source: the rows.
         keep: which of them.
         out: where the bytes go.
-        compression: a codec, or one for each column, as pyarrow takes them.
+        options: of ``pyarrow.parquet.ParquetWriter``; compression is Zstandard unless given.
 
     Returns:
         The number of rows written.
@@ -129,7 +129,7 @@ def write_parquet(source: SourceBase, keep: Keep, out: Any, *, compression: Any 
     schema, tables = source.to_arrow(keep)
     kept, held, size, rows = 0, [], 0, 0
     try:
-        with pq.ParquetWriter(out, schema, compression=compression) as writer:
+        with pq.ParquetWriter(out, schema, **{"compression": "zstd", **options}) as writer:
             for table in tables:
                 held.append(table)
                 rows += table.num_rows

@@ -90,8 +90,8 @@ class JsonlSource(RecordSource):
             mask = keep.part(part.start, len(part.lines)).tolist()
             lines = [line.rstrip(b"\r\n") for line in compress(part.lines, mask)]
             if lines:
-                out.write(b"\n".join(lines) + b"\n")
                 kept += len(lines)
+                out.write(b"\n".join([*lines, b""]))
         keep.check_end(end)
         self._files.check_unchanged()
         return kept

@@ -122,7 +122,9 @@ class ParquetSource(TableSource):
         """The kept rows under the same schema, compressed as the first file is."""
         from datapruner.dataset.convert import write_parquet
 
-        return write_parquet(self, keep, out, compression=self._codec)
+        # Compliant nesting would rename the fields inside lists: the schema is kept to the letter.
+        names = {"use_compliant_nested_type": False}
+        return write_parquet(self, keep, out, compression=self._codec, **names)
 
     def digest(self) -> str:
         """SHA-256, in hex, of the files' bytes in order."""

@@ -20,7 +20,9 @@ __all__ = ["LINE_BYTES", "DamagedStream", "damaged", "read_lines"]
 # the cost of a bundle is small beside reading it.
 LINE_BYTES = 4 << 20
 
-_CHUNK = 1 << 16
+# Packed bytes are fed in chunks between these sizes, so that what comes out at once stays near _MOST
+# even where a text repeats itself a thousandfold.
+_SMALLEST, _LARGEST, _MOST = 1 << 8, 1 << 16, 1 << 20
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _BOM = b"\xef\xbb\xbf"
 
@@ -89,6 +91,7 @@ class _Inflated(io.RawIOBase):
         self._member: Any = None
         self._members = 0
         self._packed = b""
+        self._chunk = _SMALLEST
         self._ready = memoryview(b"")
 
     def readable(self) -> bool:
@@ -105,12 +108,7 @@ class _Inflated(io.RawIOBase):
 
     def _fill(self) -> bool:
         """Decompress one chunk; False at the end, good or bad."""
-        packed = self._packed or self._raw.read(_CHUNK)
-        if self._member is None and self._kind == "gzip" and self._members:
-            packed = packed.lstrip(b"\0") or self._raw.read(_CHUNK).lstrip(
-                b"\0"
-            )  # padding of tapes
-        self._packed = b""
+        packed = self._next_chunk()
         if not packed:
             if self._member is not None or not self._members:
                 self.damage = f"the {self._kind} stream ends before its end mark"
@@ -123,7 +121,23 @@ class _Inflated(io.RawIOBase):
         except self._broken as error:
             self.damage = f"the {self._kind} stream is corrupt ({error})"
             return False
+        if len(self._ready) > _MOST // 2:
+            self._chunk = max(self._chunk // 2, _SMALLEST)
+        elif len(self._ready) < _MOST // 8:
+            self._chunk = min(self._chunk * 2, _LARGEST)
         if self._member.eof:
-            self._packed = self._member.unused_data
+            self._packed = self._member.unused_data + self._packed
             self._member = None
         return True
+
+    def _next_chunk(self) -> bytes:
+        """Packed bytes, first those left over; without the zeros that tapes leave after a member."""
+        while True:
+            packed = self._packed[: self._chunk] or self._raw.read(self._chunk)
+            self._packed = self._packed[len(packed) :]
+            if self._member is not None or self._kind != "gzip" or not self._members:
+                return packed
+            if rest := packed.lstrip(b"\0"):
+                return rest
+            if not packed:
+                return b""

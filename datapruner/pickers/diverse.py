@@ -1,50 +1,50 @@
 """Diverse pickers: rows offered so that what is kept covers the whole corpus.
 
-k-centre greedy (Gonzalez 1985; Sener and Savarese 2018, arXiv:1708.00489): start at the row nearest the
-mean, then always offer the row farthest from everything kept so far. The covering radius, the largest
-distance of any row to its nearest kept row, is at most twice the smallest possible for that many rows.
+k-centre greedy (Gonzalez 1985; Sener and Savarese 2018, arXiv:1708.00489): start at the row nearest
+the mean, then always offer the row farthest from everything kept so far. The covering radius, the
+largest distance of any row to its nearest kept row, is at most twice the smallest possible for that
+many rows. Outliers are by definition far away, so they are kept first: clean the data before.
 
-Distances are 1 - cosine on the rows as they are, so nothing is copied or normalised in place: one dot
-product per row and step, O(n * k * d) time, and a handful of columns of length n besides the embeddings.
-The greedy follows 1 - cosine; its square root times sqrt(2) is the Euclidean distance of the unit rows,
-the same order, and that is the metric in which the factor of two holds.
+Distances are 1 - cosine, which orders rows as the Euclidean distance of unit rows does; the factor
+of two holds in the latter. One dot product per row and step: O(n * k * d) time, and four columns of
+length n besides the embeddings, which are never copied (``Vectors`` up to 1 GiB are read once).
 
 The answer does not depend on the order of the rows. Every dot product is summed inside its own row
-(a matrix product would round differently with the position of a row in its block), the mean is summed
-in the order of the tie keys, and exact ties go to the smaller key.
+(a matrix product would round differently with the position of a row in its block), the mean is
+summed in the order of the tie keys, and exact ties go to the smaller key.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from datapruner.core.types import FloatArray, IntArray, UInt64Array
+from datapruner.core.ledger import Ledger
+from datapruner.core.scores import Scores
+from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray, UInt64Array
 from datapruner.errors import InputError, ScoreError
+from datapruner.vectors.store import Vectors, open_vectors
 
-if TYPE_CHECKING:
-    from datapruner.core.ledger import Ledger
-    from datapruner.core.scores import Scores
+__all__ = ["FarthestFirst", "kcentre", "kcentre_order"]
 
-__all__ = ["FarthestFirst", "KCentre", "kcentre_order"]
-
-_BLOCK_VALUES = (
-    1 << 22
-)  # values touched at once: 16 MiB of float32, so a memory map is never loaded
+BLOCK_VALUES = 1 << 22  # values touched at once: 16 MiB of float32
+PIECE = 4096  # columns summed at once: longer sums NumPy cuts where the rows' number says
+HELD_BYTES = 1 << 30  # vectors up to this size are read once, larger ones again at every step
 
 
 class FarthestFirst:
     """The state of the greedy: for every row, how far it is from the nearest kept row.
 
     Args:
-        x: shape (n, d), floating; any row lengths but zero. Never written to; may be a memory map.
+        x: shape (n, d), floating, or ``Vectors``; any row lengths but zero. Never written to.
         tie: shape (n,), uint64: a key per row that does not depend on its position.
+        usable: shape (n,), bool: rows that may be offered; None for all. The others are not read.
 
     Raises:
         InputError: ``x`` is not two-dimensional, or ``tie`` has another length.
-        ScoreError: a row is zero or not finite (names the first five).
+        ScoreError: a usable row is zero or not finite (names the first five).
     """
 
     __slots__ = ("_inverse", "_tie", "_x", "distance", "start")
@@ -52,35 +52,39 @@ class FarthestFirst:
     distance: FloatArray
     start: int
 
-    def __init__(self, x: FloatArray, tie: UInt64Array) -> None:
-        if x.ndim != 2:
+    def __init__(
+        self, x: AnyArray | Vectors, tie: UInt64Array, usable: BoolArray | None = None
+    ) -> None:
+        if isinstance(x, np.ndarray) and x.ndim != 2:
             raise InputError(f"embedding has shape {x.shape}; expected (rows, dimensions).")
         if tie.shape != (len(x),):
             raise InputError(f"tie has shape {tie.shape}; expected ({len(x)},), one key per row.")
         self._x = x
         self._tie = tie
-        self._inverse = _inverse_lengths(x)
-        self.distance = np.full(len(x), np.inf, dtype=self._inverse.dtype)
+        live = np.ones(len(x), dtype=bool) if usable is None else usable
+        self._inverse = self._inverse_lengths(live)
+        self.distance = np.where(live, np.float32(np.inf), np.float32(-np.inf))
         self.start = -1
-        if len(x):
-            self.start = self._smallest_key(self._cosines(self._mean_direction()))
+        if live.any():
+            near = self._cosines(self._mean_direction())
+            self.start = self._best(np.where(live, near, np.float32(-np.inf)))
 
     def farthest(self) -> int:
         """The row to offer next: first the start, then the farthest one; -1 when none is left.
 
         Rows at exactly the same distance go by the smaller tie key, then by the smaller row number.
         """
-        if not len(self.distance):
+        top = self.distance.max(initial=-np.inf)
+        if top == -np.inf:
             return -1
-        top = self.distance.max()
         if top == np.inf and self.distance[self.start] == np.inf:
             return self.start
-        return -1 if top == -np.inf else self._smallest_key(self.distance)
+        return self._best(self.distance)
 
     def cover(self, row: int) -> None:
         """The row is kept: no row is farther away than its distance to this one from now on."""
-        direction = np.asarray(self._x[row], dtype=self._inverse.dtype) * self._inverse[row]
-        away = np.maximum(1 - self._cosines(direction), 0)
+        values = self._x.take(np.array([row]))[0] if isinstance(self._x, Vectors) else self._x[row]
+        away = np.maximum(1 - self._cosines(values.astype(np.float32) * self._inverse[row]), 0)
         np.minimum(self.distance, away, out=self.distance)
         self.distance[row] = -np.inf
 
@@ -88,38 +92,72 @@ class FarthestFirst:
         """The row was refused: it is not offered again and covers nothing."""
         self.distance[row] = -np.inf
 
-    def _smallest_key(self, value: FloatArray) -> int:
+    def _best(self, value: FloatArray) -> int:
         tied = np.flatnonzero(value == value.max())
         return int(tied[0] if len(tied) == 1 else tied[np.argmin(self._tie[tied])])
 
-    def _cosines(self, direction: FloatArray) -> FloatArray:
+    def _blocks(self) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+        if isinstance(self._x, Vectors):
+            yield from self._x.blocks()
+            return
+        step = max(1, BLOCK_VALUES // max(1, self._x.shape[1]))
+        for start in range(0, len(self._x), step):
+            yield start, self._x[start : start + step].astype(np.float32, copy=False)
+
+    def _cosines(self, direction: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         out = np.empty_like(self._inverse)
-        for a, b in _blocks(self._x):
-            block = np.asarray(self._x[a:b], dtype=out.dtype)
-            np.einsum("nd,d->n", block, direction, out=out[a:b])
+        for start, block in self._blocks():
+            part = out[start : start + len(block)]
+            np.einsum("nd,d->n", block[:, :PIECE], direction[:PIECE], out=part)
+            for first in range(PIECE, len(direction), PIECE):
+                columns = slice(first, first + PIECE)
+                part += np.einsum("nd,d->n", block[:, columns], direction[columns])
         out *= self._inverse
         return out
 
-    def _mean_direction(self) -> FloatArray:
+    def _inverse_lengths(self, live: BoolArray) -> npt.NDArray[np.float32]:
+        """1 / length of every usable row, 0 for the others."""
+        square = np.zeros(len(live), dtype=np.float64)
+        for start, block in self._blocks():
+            wide = block.astype(np.float64)
+            for first in range(0, wide.shape[1], PIECE):
+                piece = wide[:, first : first + PIECE]
+                square[start : start + len(block)] += np.einsum("nd,nd->n", piece, piece)
+        bad = np.flatnonzero(live & ~(np.isfinite(square) & (square > 0)))
+        if len(bad):
+            named = ", ".join(str(int(row)) for row in bad[:5])
+            raise ScoreError(
+                f"k-centre: {len(bad)} vectors are zero or not finite (rows {named}"
+                f"{', ...' if len(bad) > 5 else ''}). Drop them or embed them again."
+            )
+        inverse: npt.NDArray[np.float32] = np.zeros(len(live), dtype=np.float32)
+        inverse[live] = 1.0 / np.sqrt(square[live])
+        return inverse
+
+    def _mean_direction(self) -> npt.NDArray[np.float32]:
         order = np.argsort(self._tie, kind="stable")
-        total = np.zeros(self._x.shape[1], dtype=np.float64)
-        for a, b in _blocks(self._x):
-            rows = order[a:b]
-            total += (self._x[rows] * self._inverse[rows, None].astype(np.float64)).sum(0)
+        order = order[self._inverse[order] > 0]
+        width = self._x.d if isinstance(self._x, Vectors) else self._x.shape[1]
+        total = np.zeros(width, dtype=np.float64)
+        step = max(1, BLOCK_VALUES // max(1, width))
+        for first in range(0, len(order), step):
+            rows = order[first : first + step]
+            values = self._x.take(rows) if isinstance(self._x, Vectors) else self._x[rows]
+            total += (values.astype(np.float64) * self._inverse[rows, None]).sum(0)
         length = float(np.sqrt((total * total).sum()))
-        return (total / length if length else total).astype(self._inverse.dtype)
+        return (total / length if length else total).astype(np.float32)
 
 
-def kcentre_order(x: FloatArray, k: int, tie: UInt64Array) -> IntArray:
-    """The first ``k`` rows of the greedy farthest-point order, nearest the mean first.
+def kcentre_order(x: AnyArray | Vectors, k: int, tie: UInt64Array) -> IntArray:
+    """The first ``k`` rows of the greedy farthest-point order, the row nearest the mean first.
 
     Args:
-        x: shape (n, d), floating; compared by cosine, so the lengths of the rows do not matter.
+        x: shape (n, d), floating; compared by cosine in float32, so lengths do not matter.
         k: how many rows, 0 <= k <= n. A smaller ``k`` gives a prefix of the answer to a larger one.
         tie: shape (n,), uint64; see ``FarthestFirst``.
 
     Returns:
-        Shape (k,), int64, distinct rows. Equal rows follow each other at the end, by tie key.
+        Shape (k,), int64, distinct rows. Copies of earlier rows come last, by tie key.
 
     Raises:
         InputError: ``k`` is outside 0..n, or the shapes disagree.
@@ -135,61 +173,29 @@ def kcentre_order(x: FloatArray, k: int, tie: UInt64Array) -> IntArray:
     return order
 
 
-@dataclass(frozen=True, slots=True)
-class KCentre:
-    """Picker: offers the row farthest from all that is kept, until the ledger is full.
+def kcentre(scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:
+    """Farthest first: offer the row farthest from all that is kept, until the ledger is full.
 
-    Rows that the ledger already holds (pinned ones) are centres from the start; a row that it refuses
-    covers nothing, so a full group does not hide its neighbours. The scores' values are not looked at.
+    Rows that the ledger already holds (pinned ones) are centres from the start; a row that it
+    refuses covers nothing, so a full group does not hide its neighbours. The values of the scores
+    are not looked at, and ``rng`` is not used.
 
-    Attributes:
-        column: the feature that holds the embeddings, shape (n, d).
+    Raises:
+        MissingColumnError: the items carry no ``embedding``.
+        ScoreError: a vector has no direction.
     """
-
-    column: str = "embedding"
-
-    def __call__(self, scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:
-        """Offer rows in the greedy order; ``rng`` is not used.
-
-        Raises:
-            MissingColumnError: the items carry no such feature.
-        """
-        del rng
-        items = scores.items
-        x = np.asanyarray(items.feature(self.column, asked_by="k-centre"))
-        if x.dtype.kind != "f":
-            x = x.astype(np.float32)
-        greedy = FarthestFirst(x, items.tie_keys())
-        for row in ledger.order:
-            greedy.cover(int(row))
-        while not ledger.full:
-            row = greedy.farthest()
-            if row < 0:
-                break
-            if ledger.admit(row):
-                greedy.cover(row)
-            else:
-                greedy.drop(row)
-
-
-def _blocks(x: FloatArray) -> list[tuple[int, int]]:
-    step = max(1, _BLOCK_VALUES // max(1, x.shape[1]))
-    return [(a, min(a + step, len(x))) for a in range(0, len(x), step)]
-
-
-def _inverse_lengths(x: FloatArray) -> FloatArray:
-    """1 / length of every row, float64 for float64 rows and float32 for the rest."""
-    out = np.empty(len(x), dtype=np.float64)
-    for a, b in _blocks(x):
-        block = x[a:b].astype(np.float64)
-        np.einsum("nd,nd->n", block, block, out=out[a:b])
-    bad = np.flatnonzero(~np.isfinite(out) | (out <= 0))
-    if len(bad):
-        named = ", ".join(str(int(row)) for row in bad[:5])
-        raise ScoreError(
-            f"{len(bad)} embedding rows are zero or not finite (rows {named}"
-            f"{', ...' if len(bad) > 5 else ''}); drop them or embed them again."
-        )
-    kind = np.float64 if x.dtype == np.float64 else np.float32
-    inverse: FloatArray = (1.0 / np.sqrt(out)).astype(kind)
-    return inverse
+    items = scores.items
+    vectors = open_vectors(items.feature("embedding", "k-centre"))
+    held = 4 * vectors.n * vectors.d <= HELD_BYTES
+    x = vectors.take(np.arange(vectors.n)) if held else vectors
+    greedy = FarthestFirst(x, items.tie_keys(), items.is_countable)
+    for row in ledger.order.tolist():
+        greedy.cover(row)
+    while not ledger.full:
+        row = greedy.farthest()
+        if row < 0:
+            break
+        if ledger.admit(row):
+            greedy.cover(row)
+        else:
+            greedy.drop(row)

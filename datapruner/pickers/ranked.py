@@ -48,7 +48,8 @@ class Band:
     """Only the rows between two quantiles of the score, highest first.
 
     Attributes:
-        lower, upper: quantiles, 0 <= lower < upper <= 1; ranks in [floor(lower n), floor(upper n)).
+        lower, upper: quantiles, 0 <= lower < upper <= 1; of n rows, floor(lower n) score too low to
+            be offered, and all but floor(upper n) too high.
 
     Raises:
         BudgetError: quantiles out of order.
@@ -67,10 +68,10 @@ class Band:
 
     def __call__(self, scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:
         """Offer the band, the highest scores first."""
-        order = _ranked(scores, descending=False)
+        order = _ranked(scores, descending=True)
         first = int(self.lower * order.size + 1e-9)
         last = int(self.upper * order.size + 1e-9)
-        ledger.admit_many(order[first:last][::-1])
+        ledger.admit_many(order[order.size - last : order.size - first])
 
 
 def even_steps(n: int) -> IntArray:
@@ -92,4 +93,4 @@ def even_steps(n: int) -> IntArray:
 
 def _ranked(scores: Scores, *, descending: bool) -> IntArray:
     order = best_first(scores.values, scores.items.tie_keys(), descending=descending)
-    return order[scores.items.is_countable[order]]
+    return scores.items.only_countable(order)

@@ -1,4 +1,4 @@
-"""Pickers that draw. A row's luck follows from its tie key and the seed, not from where it stands."""
+"""Pickers that draw. A row's luck follows from its tie key and the seed, not from its place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datapruner.core.order import best_first
 from datapruner.core.scores import Scores
 from datapruner.core.types import FloatArray
 from datapruner.errors import ScoreError
-from datapruner.rng import mix
+from datapruner.rng import mix, unit_interval
 
 __all__ = ["luck", "uniform", "weighted"]
 
@@ -46,10 +46,8 @@ def luck(scores: Scores, rng: np.random.Generator) -> FloatArray:
         rng: decides the draw as a whole; one number is taken from it.
     """
     salt = int(rng.integers(1, 2**63))
-    # 53 bits fill a float64; the half keeps the ends out.
-    return ((mix(scores.items.tie_keys(), salt) >> np.uint64(11)) + 0.5) * 2.0**-53
+    return unit_interval(mix(scores.items.tie_keys(), salt))
 
 
 def _offer(scores: Scores, ledger: Ledger, keys: FloatArray) -> None:
-    order = best_first(keys, scores.items.tie_keys())
-    ledger.admit_many(order[scores.items.is_countable[order]])
+    ledger.admit_many(scores.items.only_countable(best_first(keys, scores.items.tie_keys())))

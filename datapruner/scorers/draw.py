@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
-from datapruner.rng import mix, subseed
+from datapruner.rng import mix, subseed, unit_interval
 
 __all__ = ["Draw"]
 
@@ -22,4 +22,4 @@ class Draw:
     def __call__(self, items: Items, *, query: str | None = None, seed: int = 0) -> Scores:
         """Scores with values of shape (n,), float64, strictly between 0 and 1."""
         keys = mix(items.tie_keys(), subseed(seed, "draw"))
-        return Scores((keys >> 11) * 2.0**-53 + 2.0**-54, items, self.meaning, "random")
+        return Scores(unit_interval(keys), items, self.meaning, "random")

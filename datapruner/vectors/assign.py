@@ -148,8 +148,9 @@ def assign_blocks(
         centroids: from ``kmeans.fit_centroids``, of the same width.
         block_rows: rows in a block; None: 16 MiB of them. Changes nothing in the result.
         keys: shape (n,), the rows' keys if they are known already; None: they are computed.
-        backend: who multiplies, ``"numpy"`` or ``"torch"``; ``"auto"``: torch on a GPU, else NumPy.
-            Changes nothing in the result.
+        backend: who multiplies, ``"numpy"`` or ``"torch"``; ``"auto"``: torch on a GPU, else NumPy;
+            ``"faiss"`` and ``"sklearn"``, which name who trained, mean the same. Changes nothing in
+            the result.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where torch sees a GPU. Changes nothing
             in the result.
         threads: how many blocks at a time; None: as many as NumPy's own products may use.
@@ -304,11 +305,14 @@ def _settle(
 
 def _maker(backend: str, device: str) -> _Maker:
     """The function that makes the proposing function, for the library and device asked for."""
-    if backend not in ("auto", "numpy", "torch") or device not in ("auto", "cpu", "cuda"):
+    known = ("auto", "numpy", "torch", "faiss", "sklearn")
+    if backend not in known or device not in ("auto", "cpu", "cuda"):
         raise InputError(
-            f'backend="{backend}", device="{device}" is not known; backends: auto, numpy, torch; '
+            f'backend="{backend}", device="{device}" is not known; backends: {", ".join(known)}; '
             "devices: auto, cpu, cuda."
         )
+    if backend in ("faiss", "sklearn"):
+        backend = "auto"
     if backend == "torch" or device == "cuda":
         if backend == "numpy":
             raise InputError('NumPy has no CUDA; use backend="torch", or "auto".')

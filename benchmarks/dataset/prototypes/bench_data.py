@@ -54,7 +54,7 @@ def _fashion(seed: int) -> Task:
     x = (raw.train / np.float32(255) - np.float32(0.286)).astype(np.float32)
     held = (raw.test / np.float32(255) - np.float32(0.286)).astype(np.float32)
     embedding = features.unit(features.principal(x, held, 64)[0])
-    learner = Learner(hidden=128, steps=1000, batch=128, rate=2e-3)
+    learner = Learner(hidden=128, steps=2000, batch=128, rate=2e-3)
     return _task(raw, embedding, x, held, 10, learner)
 
 
@@ -73,7 +73,7 @@ def _texts(name: str) -> Callable[[int], Task]:
     def build(seed: int) -> Task:
         raw = loaders.text_set(name)
         x, held = features.sentences(raw.train), features.sentences(raw.test)
-        learner = Learner(hidden=0, steps=600, batch=256, rate=0.1, decay=1e-4)
+        learner = Learner(hidden=0, steps=600, batch=256, rate=0.05, decay=1e-4)
         return _task(raw, x, x, held, int(raw.label.max()) + 1, learner)
 
     return build
@@ -86,7 +86,7 @@ def _docstrings(seed: int) -> Task:
     vectors = features.sentences(texts)
     x = vectors[[place[text] for text in raw.train]]
     held = vectors[[place[text] for text in raw.test]]
-    learner = Learner(hidden=0, steps=600, batch=256, rate=0.1, decay=1e-4)
+    learner = Learner(hidden=0, steps=600, batch=256, rate=0.05, decay=1e-4)
     return _task(raw, x, x, held, 10, learner)
 
 

@@ -119,7 +119,7 @@ def test_an_incomplete_last_line_of_a_truncated_stream_is_no_row(tmp_path: Path)
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"a": 1}\n{"a": 2')[:-8])
     with pytest.raises(InputError, match="1 complete rows"):
-        open_source(path)  # the first keys are read at once
+        list(open_source(path).blocks())
 
 
 @pytest.mark.parametrize(("suffix", "junk"), [("gz", b"\x1f\x8bjunk"), ("zst", b"junk" * 9), ("gz", b"")])

