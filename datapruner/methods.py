@@ -13,7 +13,7 @@ __all__ = ["METHODS", "PICKERS", "TAKE_ROWS", "Method", "Pick", "load", "method"
 Side = Literal["high", "low", "any"]
 
 # How a selection cuts data of any container; a string, for the core knows no containers.
-TAKE_ROWS = "datapruner.dataset.source:take_rows"
+TAKE_ROWS = "datapruner.dataset.prune:take_rows"
 
 
 @dataclass(frozen=True)

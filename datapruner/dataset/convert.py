@@ -14,7 +14,7 @@ import numpy as np
 
 from datapruner.dataset.canonical import to_json
 from datapruner.dataset.discover import output_format
-from datapruner.dataset.output import check_writable, open_output
+from datapruner.output import check_writable, open_output
 from datapruner.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ __all__ = ["write_parquet", "write_rows"]
 _GROUP_ROWS = 1 << 17
 _GROUP_BYTES = 64 << 20
 _JSON_BYTES = 1 << 20
+
+# What the csv module writes well by itself.
+_FIELDS = frozenset({str, int, float, type(None)})
 
 
 def write_rows(
@@ -79,18 +82,16 @@ def _write_delimited(source: SourceBase, keep: Keep, out: Any, delimiter: str) -
         writer.writerow([_field(row.get(name), name, number) for name in names])
         kept += 1
         if text.tell() >= _JSON_BYTES:
-            _drain(text, out)
-    _drain(text, out)
+            out.write(text.getvalue().encode("utf-8"))
+            text = io.StringIO()
+            writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    out.write(text.getvalue().encode("utf-8"))
     return kept
 
 
-def _drain(text: io.StringIO, out: Any) -> None:
-    out.write(text.getvalue().encode("utf-8"))
-    text.seek(0)
-    text.truncate()
-
-
 def _field(value: Any, name: str, number: int) -> Any:
+    if type(value) in _FIELDS:
+        return value
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool):

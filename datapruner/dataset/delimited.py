@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
@@ -25,6 +26,16 @@ __all__ = ["DelimitedSource"]
 _DELIMITERS = ",;\t|"
 # The csv module refuses fields beyond 128 KiB; documents are longer. The largest C long everywhere.
 _FIELD_LIMIT = 2**31 - 1
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Lifts the csv module's own limit, which is one for the whole process, for a moment."""
+    limit = csv.field_size_limit(_FIELD_LIMIT)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 class _Feed:
@@ -138,54 +149,55 @@ class DelimitedSource(RecordSource):
         """The records of one file in parts; the header alone, or all but the header."""
         feed = _Feed(path)
         reader = csv.reader(feed, delimiter=self._delimiter)
-        part, skip = _Records(start, name), not header
-        while True:
-            line = feed.line + 1
-            fields = self._next_record(reader, feed, name, part.start + len(part.raw) - start)
-            if fields is None:
+        part = _Records(start, name)
+        while self._add_record(part, reader, feed, start):
+            if len(part.raw) == 1:
                 break
-            if not fields:
-                continue
-            if skip:
-                skip = False
-                continue
-            raw = b"".join(feed.taken)
-            part.raw.append(raw)
-            part.fields.append(fields)
-            part.lines.append(line)
-            part.size += len(raw)
-            if header or part.is_full():
-                yield part
-                part = _Records(part.start + len(part.raw), name)
-        if part.raw:
+        if header:
             yield part
+            return
+        part = _Records(start, name)
+        more = True
+        while more:
+            with _long_fields():
+                while more and not part.is_full():
+                    more = self._add_record(part, reader, feed, start)
+            if part.raw:
+                yield part
+            part = _Records(part.start + len(part.raw), name)
 
-    def _next_record(
-        self, reader: Any, feed: _Feed, name: str, rows: int
-    ) -> list[str] | str | None:
-        """The fields, or what is wrong with them; [] for a blank line, None at the end."""
+    def _add_record(self, part: _Records, reader: Any, feed: _Feed, start: int) -> bool:
+        """Read one record into the part, or pass over a blank line; False at the end."""
         feed.start_record()
-        line = feed.line + 1
-        limit = csv.field_size_limit(_FIELD_LIMIT)
+        line, rows = feed.line + 1, part.start + len(part.raw) - start
+        fields: list[str] | str
         try:
-            fields: list[str] = next(reader)
+            fields = next(reader)
         except StopIteration:
-            return None
+            return False
         except csv.Error as error:
-            return f"broken record: {error}"
+            fields = f"broken record: {error}"
         except DamagedStream as error:
-            raise damaged(name, rows, error) from None
-        finally:
-            csv.field_size_limit(limit)
+            raise damaged(part.name, rows, error) from None
         if feed.ended:  # the reader wanted another line to finish this record
             raise InputError(
-                f"{name} line {line}: a quoted field is opened and never closed; {rows} rows were "
-                "read before. Close or double the quote."
+                f"{part.name} line {line}: a quoted field is opened and never closed; {rows} rows "
+                "were read before. Close or double the quote."
             )
+        if fields:
+            raw = feed.taken[0] if len(feed.taken) == 1 else b"".join(feed.taken)
+            part.raw.append(raw)
+            part.fields.append(self._checked(fields, feed))
+            part.lines.append(line)
+            part.size += len(raw)
+        return True
+
+    def _checked(self, fields: list[str] | str, feed: _Feed) -> list[str] | str:
+        """The fields, or what is wrong with them."""
         if not feed.is_text:
             return "invalid UTF-8"
         wanted = len(self.columns)
-        if fields and wanted and len(fields) != wanted:
+        if wanted and isinstance(fields, list) and len(fields) != wanted:
             return f"{len(fields)} fields, but the header has {wanted}"
         return fields
 

@@ -1,36 +1,34 @@
-"""From file to file: read, score, select, write, and leave a manifest.
-
-The output takes its name last, after everything that describes it. So an output that is there is
-complete, and a run that was killed can simply be started again: it ends with the same bytes.
-"""
+"""From file to file: read, score, select, write, and leave a manifest that can be verified."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import shutil
-import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import orjson
 
-from datapruner.core.budget import as_budget
+from datapruner.core.budget import Budget, as_budget
 from datapruner.core.ledger import Fill
-from datapruner.core.pruner import refuse_unknown_keys, select
+from datapruner.core.pruner import Pruner, refuse_unknown_keys, select
+from datapruner.core.scores import Scores
 from datapruner.core.selection import Selection
-from datapruner.dataset.manifest import build_manifest, compare, file_digest, read_manifest, to_bytes
-from datapruner.dataset.prune import counter_for, score_with_bad
+from datapruner.dataset.discover import format_of, output_format
+from datapruner.dataset.manifest import build_manifest, file_digest, to_bytes
+from datapruner.dataset.prune import counter_for, score_with
 from datapruner.dataset.quarantine import Quarantine
+from datapruner.dataset.reading import Note, Reading, is_vectors
 from datapruner.dataset.source import BadRow, Source, open_source
+from datapruner.dataset.staging import Staging, is_stream, sidecar
 from datapruner.errors import InputError, OutputError
 from datapruner.output import atomic_write_bytes, check_writable
 from datapruner.vectors.store import Vectors, VectorWriter, open_vectors
 
-__all__ = ["PruneJob", "Result", "sidecar", "verify"]
+__all__ = ["MANIFEST", "QUARANTINE", "SELECTION", "PruneJob", "Result", "ScoreJob"]
 
 SELECTION, MANIFEST, QUARANTINE = "selection.npz", "manifest.json", "quarantine.jsonl"
 
@@ -42,33 +40,31 @@ class Result:
     Attributes:
         selection: the answer.
         manifest: as written beside the output.
-        paths: the files that were written, the output first.
+        bad: rows that were left out, with reasons.
+        paths: the files that were written, the output first; none for standard output.
     """
 
     selection: Selection
     manifest: dict[str, Any]
+    bad: tuple[BadRow, ...]
     paths: tuple[Path, ...]
 
 
-@dataclass(frozen=True)
-class PruneJob:
-    """A run from file to file; the fields are those of ``score`` and ``select``.
+@dataclass(frozen=True, kw_only=True)
+class ScoreJob:
+    """A run from files to a file of scores; the fields are the parameters of ``score``.
 
     Attributes:
         inputs: files, folders, globs, or ``-``; or one ``.npy`` or ``.safetensors`` of vectors.
-        out: the file to write; ``-`` writes the kept rows to standard output and nothing else.
-        budget: the budget as text.
+        out: the file to write.
+        format: of inputs whose names do not tell.
         bad_limit: most bad rows to bear under ``on_bad="drop"``: a number, or a share as a float.
         params: the method's own parameters.
     """
 
     inputs: tuple[str, ...]
     out: str
-    budget: str
     method: str = "prototypes"
-    pick: str | None = None
-    allocate: str | None = None
-    fill: Fill = "skip"
     text: str | None = None
     embedding: str | None = None
     label: str | None = None
@@ -83,83 +79,213 @@ class PruneJob:
     seed: int = 0
     params: Mapping[str, Any] = field(default_factory=dict)
 
-    def run(self, *, overwrite: bool = False, cache: Any = True, progress: Any = None) -> Result:
-        """Do it all.
+    def open(self) -> Source | Vectors:
+        """The input, with nothing read that can wait.
 
-        Args:
-            overwrite: replace an output that exists.
-            cache: see ``score``.
-            progress: called with (stage, done, total).
+        Raises:
+            InputError: nothing there, or vectors and rows mixed.
+        """
+        if not self.inputs:
+            raise InputError("there is nothing to read: name at least one file, or - for stdin.")
+        if any(is_vectors(name) for name in self.inputs):
+            if len(self.inputs) > 1:
+                raise InputError(
+                    "give one file of vectors, or files of rows; vectors that belong to rows are "
+                    "named with embedding (--embedding)."
+                )
+            return open_vectors(self.inputs[0])
+        paths = [Path(p) for p in self.inputs]
+        return open_source(paths if len(paths) > 1 else paths[0], format=self.format)
+
+    def reading(self, cache: Any = None, unit: str | None = None) -> Reading:
+        """How the rows are read; ``unit`` is the budget's own."""
+        names = ("text", "embedding", "label", "id", "cost", "tokens", "embedder", "device")
+        chosen = {name: getattr(self, name) for name in names}
+        return Reading(**chosen, unit=unit, cache=cache, on_bad=self.on_bad)
+
+    def score(
+        self,
+        data: Source | Vectors,
+        reading: Reading,
+        *,
+        progress: Any = None,
+        note: Note | None = None,
+    ) -> tuple[Scores, tuple[BadRow, ...]]:
+        """Scores and the rows that were left out; writes nothing."""
+        return score_with(
+            data, reading, self.method, self.params, seed=self.seed, progress=progress, note=note
+        )
+
+    def run_score(
+        self, *, overwrite: bool = False, cache: Any = True, progress: Any = None
+    ) -> tuple[Scores, tuple[BadRow, ...], tuple[Path, ...]]:
+        """Score, and write ``out`` (and a quarantine file beside it if there are bad rows).
 
         Raises:
             OutputError: the output exists or cannot be written; found out before any work.
             DataPrunerError: whatever stands in the way, in the words of its cause.
         """
         out = Path(self.out)
-        check_writable(out, overwrite)
-        quarantine = Quarantine(None, self.bad_limit)
-        data = self._open()
-        selection, bad = self.select_rows(data, cache=cache, progress=progress)
-        for row in bad:
-            quarantine.add(row)
-        quarantine.close(selection.scores.items.n)
-        return self._write(data, selection, bad, out)
+        if is_stream(out):
+            raise OutputError("scores are a binary file; give its name, for example scores.npz.")
+        with Staging(out, overwrite) as staging:
+            quarantine = Quarantine(None, self.bad_limit)
+            data = self.open()
+            reading = self.reading(cache)
+            scores, bad = self.score(data, reading, progress=progress, note=quarantine.add)
+            quarantine.close(scores.items.n)
+            scores.save(staging.draft(), overwrite=True)
+            paths = (out, *_stage_quarantine(bad, scores, staging))
+            staging.commit()
+        return scores, bad, paths
 
-    def _open(self) -> Source | Vectors:
-        first = self.inputs[0] if self.inputs else ""
-        if first.partition(":")[0].endswith((".npy", ".safetensors")):
-            if len(self.inputs) > 1:
-                raise InputError("give one file of vectors, or files of rows.")
-            return open_vectors(first)
-        if not self.inputs:
-            raise InputError("there is nothing to read: name at least one file, or - for stdin.")
-        paths = [Path(p) for p in self.inputs]
-        return open_source(paths if len(paths) > 1 else paths[0], format=self.format)
 
-    def select_rows(
-        self, data: Source | Vectors, *, cache: Any, progress: Any
+@dataclass(frozen=True, kw_only=True)
+class PruneJob(ScoreJob):
+    """A run from files to the kept rows; the fields are those of ``score`` and ``select``.
+
+    Attributes:
+        out: the file to write; ``-`` writes the kept rows to standard output and nothing else.
+        budget: the budget as text.
+        pick, allocate, fill: as ``select`` takes them.
+    """
+
+    budget: str
+    pick: str | None = None
+    allocate: str | None = None
+    fill: Fill = "skip"
+
+    def run(
+        self,
+        *,
+        overwrite: bool = False,
+        cache: Any = True,
+        progress: Any = None,
+        report: Path | None = None,
+    ) -> Result:
+        """Do it all.
+
+        Args:
+            overwrite: replace an output that exists.
+            cache: see ``score``.
+            progress: called with (stage, done, total).
+            report: where to write the report as JSON, too.
+
+        Raises:
+            OutputError: the output exists or cannot be written; found out before any work.
+            DataPrunerError: whatever stands in the way, in the words of its cause.
+        """
+        budget = self.check()
+        if report is not None:
+            check_writable(report, overwrite)
+        with Staging(Path(self.out), overwrite) as staging:
+            data = self.open()
+            self._check_output(data)
+            quarantine = Quarantine(None, self.bad_limit)
+            selection, bad = self.select(
+                data, budget, cache=cache, progress=progress, note=quarantine.add
+            )
+            quarantine.close(selection.scores.items.n)
+            result = self._write(data, selection, bad, staging)
+            if report is not None:
+                data_bytes = orjson.dumps(selection.report().to_dict(), option=_JSON)
+                atomic_write_bytes(report, data_bytes, overwrite=overwrite)
+            staging.commit()
+        return result
+
+    def check(self) -> Budget:
+        """The budget, once everything that can be read without the input has been.
+
+        Raises:
+            BudgetError: the budget cannot be read.
+            UnknownMethodError: no such method, pick or allocator.
+        """
+        Pruner(self.method, allocate=self.allocate, pick=self.pick, fill=self.fill)
+        return as_budget(self.budget)
+
+    def _check_output(self, data: Source | Vectors) -> None:
+        """Refuse now what could only fail, or do harm, after the work."""
+        out = Path(self.out)
+        if is_stream(out):
+            if isinstance(data, Vectors):
+                raise OutputError(
+                    "kept vectors are a binary file; give its name, for example --out kept.npy."
+                )
+            return
+        for name in self.inputs:
+            source = Path(name)
+            if source.exists() and source.resolve() == out.resolve():
+                raise OutputError(f"{out} is the input; choose another name for the output.")
+            if source.is_dir() and source.resolve() == out.parent.resolve() and format_of(out):
+                raise OutputError(
+                    f"{out} would become part of the input folder {source}; write it elsewhere."
+                )
+        if isinstance(data, Vectors):
+            if out.suffix != ".npy":
+                raise OutputError(f"kept vectors are written to a .npy file, not to {out.name}.")
+            return
+        if out.suffix in (".npy", ".npz", ".safetensors"):
+            raise OutputError(
+                f"kept rows cannot be written to {out.name}; give a name that ends in .jsonl, "
+                ".csv, .tsv or .parquet."
+            )
+        output_format(out, None, getattr(data, "format", None))
+
+    def select(
+        self,
+        data: Source | Vectors,
+        budget: Budget,
+        *,
+        cache: Any = None,
+        progress: Any = None,
+        note: Note | None = None,
     ) -> tuple[Selection, tuple[BadRow, ...]]:
         """Score and select, without writing anything."""
-        budget = as_budget(self.budget)
-        tokens = self.tokens
-        if tokens is None and self.cost is None:
-            tokens = counter_for(budget)
-        scores, bad = score_with_bad(
-            data, method=self.method, text=self.text, embedding=self.embedding, label=self.label,
-            id=self.id, cost=self.cost, tokens=tokens, unit=budget.unit or "tokens",
-            embedder=self.embedder, device=self.device, cache=cache, on_bad=self.on_bad,
-            spill=None, seed=self.seed, progress=progress, **self.params,
-        )
-        chosen = select(
-            scores, budget, pick=self.pick, allocate=self.allocate, fill=self.fill, seed=self.seed
-        )
-        return chosen, bad
+        reading = self.reading(cache, budget.unit)
+        if self.tokens is None and self.cost is None:
+            reading = dataclasses.replace(reading, tokens=counter_for(budget))
+        scores, bad = self.score(data, reading, progress=progress, note=note)
+        recipe = {"pick": self.pick, "allocate": self.allocate, "fill": self.fill}
+        return select(scores, budget, seed=self.seed, **recipe), bad  # type: ignore[arg-type]
 
     def _write(
-        self, data: Source | Vectors, selection: Selection, bad: tuple[BadRow, ...], out: Path
+        self,
+        data: Source | Vectors,
+        selection: Selection,
+        bad: tuple[BadRow, ...],
+        staging: Staging,
     ) -> Result:
-        with _draft(out) as draft:
-            rows = _write_rows(data, selection, draft)
-            digest = file_digest(draft)
-            manifest = build_manifest(
-                config=self.to_dict(),
-                selection=selection,
-                input={"description": data.description, "sha256": _input_digest(data, selection),
-                       "rows": selection.scores.items.n},
-                output={"file": out.name, "sha256": digest, "rows": rows},
-                bad=len(bad),
-            )
-            if str(out) == "-":
-                with draft.open("rb") as kept:
-                    shutil.copyfileobj(kept, sys.stdout.buffer)
-                sys.stdout.buffer.flush()
-                return Result(selection, manifest, ())
-            paths = [out, sidecar(out, SELECTION), sidecar(out, MANIFEST)]
-            selection.save(paths[1], overwrite=True)
-            atomic_write_bytes(paths[2], to_bytes(manifest), overwrite=True)
-            paths += _write_quarantine(bad, sidecar(out, QUARANTINE))
-            draft.replace(out)
-        return Result(selection, manifest, tuple(paths))
+        draft = staging.draft()
+        rows = _write_rows(data, selection, draft)
+        manifest = build_manifest(
+            config=self.to_dict(),
+            selection=selection,
+            input=self._input(data, selection),
+            output={"file": staging.out.name, "sha256": file_digest(draft), "rows": rows},
+            bad=len(bad),
+        )
+        if staging.is_stream:
+            return Result(selection, manifest, bad, ())
+        selection.save(staging.draft(SELECTION), overwrite=True)
+        atomic_write_bytes(staging.draft(MANIFEST), to_bytes(manifest), overwrite=True)
+        out = staging.out
+        paths = [out, sidecar(out, SELECTION), sidecar(out, MANIFEST)]
+        paths += _stage_quarantine(bad, selection.scores, staging)
+        return Result(selection, manifest, bad, tuple(paths))
+
+    def _input(self, data: Source | Vectors, selection: Selection) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "description": data.description,
+            "rows": selection.scores.items.n,
+        }
+        if isinstance(data, Vectors):
+            # The keys hash every value of every row and are there already.
+            keys = selection.scores.items.tie_keys()
+            return {**found, "sha256": hashlib.sha256(keys.tobytes()).hexdigest()}
+        found["sha256"] = data.digest()
+        if self.embedding is not None and self.embedding not in data.columns:
+            found["embedding_sha256"] = file_digest(Path(self.embedding.partition(":")[0]))
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON-able values; ``from_dict`` reads it back."""
@@ -167,7 +293,7 @@ class PruneJob:
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> PruneJob:
-        """The job of a manifest or a TOML file.
+        """The job of a manifest.
 
         Raises:
             InputError: an unknown key; the message names the nearest.
@@ -179,70 +305,12 @@ class PruneJob:
         return cls(**{**config, "inputs": tuple(config["inputs"])})
 
 
-def sidecar(out: Path, kind: str) -> Path:
-    """The file that describes an output: ``kept.parquet`` has ``kept.parquet.manifest.json``."""
-    return out.with_name(f"{out.name}.{kind}")
-
-
-def verify(path: Path, *, cache: Any = None, progress: Any = None) -> list[str]:
-    """Run the job of a manifest again, in a temporary folder, and compare.
-
-    Args:
-        path: the manifest.
-        cache: None embeds everything anew, which is the point of a check.
-        progress: called with (stage, done, total).
-
-    Returns:
-        What differs, a line each; empty when the answer is the same, byte for byte.
-
-    Raises:
-        InputError: the input cannot be found.
-        FormatError: not a manifest.
-    """
-    told = read_manifest(path)
-    job = PruneJob.from_dict(told["config"])
-    with tempfile.TemporaryDirectory(prefix="datapruner-verify-") as folder:
-        inputs = tuple(_find(p, path.parent) for p in job.inputs)
-        again = dataclasses.replace(job, inputs=inputs, out=str(Path(folder) / told["output"]["file"]))
-        found = again.run(cache=cache, progress=progress).manifest
-    return compare(told, found)
-
-
-def _find(name: str, folder: Path) -> str:
-    # As the user wrote it, else beside the manifest: a folder that was moved as a whole still verifies.
-    if name == "-":
-        raise InputError("this run read standard input, which cannot be read again.")
-    beside = folder / name
-    return str(beside) if not Path(name).exists() and beside.exists() else name
-
-
-class _draft:
-    """A file of a fixed name in the output's folder; gone afterwards unless it was renamed."""
-
-    def __init__(self, out: Path) -> None:
-        if str(out) == "-":
-            self._folder: Path | None = Path(tempfile.mkdtemp(prefix="datapruner-"))
-            self.path = self._folder / "kept.jsonl"
-        else:
-            self._folder = None
-            # The suffix stays last, for the format follows from it.
-            self.path = out.with_name(f".partial.{out.name}")
-
-    def __enter__(self) -> Path:
-        self.path.unlink(missing_ok=True)
-        return self.path
-
-    def __exit__(self, *error: object) -> None:
-        self.path.unlink(missing_ok=True)
-        if self._folder is not None:
-            self._folder.rmdir()
+_JSON = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
 def _write_rows(data: Source | Vectors, selection: Selection, path: Path) -> int:
     if not isinstance(data, Vectors):
         return data.write(selection.mask, path, overwrite=True)
-    if path.suffix != ".npy":
-        raise OutputError(f"vectors are written to a .npy file, not to {path.name}.")
     with VectorWriter(path, data.d, _storable(data.dtype)) as writer:
         for start, block in data.blocks():
             kept = selection.mask[start : start + len(block)]
@@ -254,19 +322,17 @@ def _storable(dtype: Any) -> str:
     return "float16" if np.dtype(dtype) == np.float16 else "float32"
 
 
-def _input_digest(data: Source | Vectors, selection: Selection) -> str:
-    if isinstance(data, Vectors):
-        # The keys hash every value of every row and are there already.
-        return hashlib.sha256(selection.scores.items.tie_keys().tobytes()).hexdigest()
-    return data.digest()
-
-
-def _write_quarantine(bad: tuple[BadRow, ...], path: Path) -> list[Path]:
-    if not bad:
-        path.unlink(missing_ok=True)
+def _stage_quarantine(bad: tuple[BadRow, ...], scores: Scores, staging: Staging) -> list[Path]:
+    final = sidecar(staging.out, QUARANTINE)
+    if staging.is_stream:
         return []
-    note = Quarantine(path, None, overwrite=True)
+    if not bad:
+        final.unlink(missing_ok=True)  # of an earlier run to the same output
+        return []
+    note = Quarantine(staging.draft(QUARANTINE), None, overwrite=True)
+    ids = scores.items.ids
     for row in bad:
-        note.add(row)
-    note.close(len(bad))
-    return [path]
+        value = ids[row.row]
+        note.add(row, value if isinstance(value, str) else int(value))
+    note.close(scores.items.n)
+    return [final]

@@ -5,8 +5,10 @@ Rows that cannot be used keep their number. They are barred, never counted, and 
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,16 +20,17 @@ from datapruner.core.items import Items
 from datapruner.core.types import AnyArray, BoolArray
 from datapruner.dataset.ids import ids_from_column, ids_from_content
 from datapruner.dataset.source import BadRow, Block, Source
-from datapruner.errors import InputError, MissingColumnError, nearest
+from datapruner.errors import InputError, MissingColumnError
 from datapruner.tokens import TokenCounter
 from datapruner.vectors.embed import Embedder, embed_texts
 from datapruner.vectors.store import Vectors, VectorWriter, open_vectors
 
-__all__ = ["Columns", "Loaded", "column_or_vectors", "load_rows", "load_vectors"]
+__all__ = ["Columns", "Loaded", "Progress", "load_rows"]
 
 Progress = Callable[[str, int, int], None]
 
 NO_LABEL = "(no label)"
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,29 @@ class _Gathered:
     costs: list[AnyArray] = field(default_factory=list)
     bad: dict[int, BadRow] = field(default_factory=dict)
     n: int = 0
+    on_bad: Literal["error", "drop"] = "error"
+    tell: Callable[[BadRow], object] | None = None
+
+    def add(self, row: BadRow) -> None:
+        if row.row not in self.bad:
+            self.bad[row.row] = row
+            if self.tell is not None:
+                self.tell(row)
 
     def note(self, row: int, source: Source, reason: str, value: Any) -> None:
-        if row not in self.bad:
-            self.bad[row] = BadRow(row, f"{source.description} row {row}", reason, repr(value))
+        self.add(BadRow(row, f"{source.description} row {row}", reason, repr(value)))
+
+    def stop_if_bad(self) -> None:
+        """End the run at the first block with bad rows: embedding the rest would be for nothing."""
+        if not self.bad or self.on_bad == "drop":
+            return
+        first = [self.bad[row] for row in sorted(self.bad)][:_SHOWN]
+        shown = "; ".join(f"{bad.where}: {bad.reason}" for bad in first)
+        raise InputError(
+            f"{len(self.bad):,} of the first {self.n:,} rows cannot be used: {shown}"
+            f"{'; ...' if len(self.bad) > _SHOWN else '.'} "
+            'Mend them, or leave such rows out with on_bad="drop" (--on-bad drop).'
+        )
 
 
 def load_rows(
@@ -93,6 +115,7 @@ def load_rows(
     spill: Path | None = None,
     on_bad: Literal["error", "drop"] = "error",
     progress: Progress | None = None,
+    note: Callable[[BadRow], object] | None = None,
 ) -> Loaded:
     """Items of every row of the source, in one pass.
 
@@ -100,49 +123,44 @@ def load_rows(
         source: the rows.
         columns: which column plays which part.
         embedder: turns ``columns.text`` into vectors; None when nothing is to be embedded.
-        counter: prices rows by the tokens of ``columns.text``; None: one a row, or ``columns.cost``.
-        unit: what the counter's prices are called.
+        counter: prices rows by the tokens of ``columns.text``; None: by ``columns.cost``, or one
+            a row.
+        unit: what the counter's or the column's prices are called.
         cache: an ``EmbeddingCache`` that finished vectors are kept in.
         spill: folder for the vectors while the job runs; None: the system's temporary folder.
         on_bad: ``"error"``, or ``"drop"`` to bar rows that cannot be used.
         progress: called with (stage, rows done, 0).
+        note: called with each bad row when it is found; may raise to end the run.
 
     Raises:
         InputError: bad rows under ``on_bad="error"``, or ids that are not unique.
         MissingColumnError: a column that is not there.
     """
-    got = _Gathered()
+    got = _Gathered(on_bad=on_bad, tell=note)
     blocks = _gather(source, columns, counter, got, progress)
     vectors: Vectors | None = None
     if embedder is not None and columns.embedding is None:
-        vectors = _embed(blocks, columns, embedder, cache, spill)
+        vectors = _embed(blocks, columns, embedder, cache, spill, progress)
     elif columns.embedding is not None:
         vectors = _copy_vectors(blocks, columns.embedding, source, got, spill)
     else:
         for _ in blocks:
             pass
     bad = tuple(got.bad[row] for row in sorted(got.bad))
-    if bad and on_bad == "error":
-        shown = "; ".join(f"{b.where}: {b.reason}" for b in bad[:5])
-        raise InputError(
-            f"{len(bad)} of {got.n} rows cannot be used. The first: {shown}. "
-            'Mend them, or leave them out with on_bad="drop" (--on-bad drop).'
-        )
-    return Loaded(_items(got, columns, unit if counter is not None else "cost", vectors), bad)
+    is_priced = counter is not None or columns.cost is not None
+    return Loaded(_items(got, columns, unit if is_priced else None, vectors), bad)
 
 
-def _items(
-    got: _Gathered, columns: Columns, unit: str, vectors: Vectors | None
-) -> Items:
+def _items(got: _Gathered, columns: Columns, unit: str | None, vectors: Vectors | None) -> Items:
     barred = np.zeros(got.n, dtype=bool)
     barred[list(got.bad)] = True
-    features = {} if vectors is None else {"embedding": vectors}
+    features: dict[str, Any] = {} if vectors is None else {"embedding": vectors}
     items = Items.of(
         got.n,
         id=_ids(got, columns, barred),
-        cost=np.concatenate(got.costs) if got.costs else None,
-        unit=unit if got.costs else None,
-        group=None if columns.label is None else _labels(got.labels),
+        cost=None if unit is None else np.concatenate([np.zeros(0), *got.costs]),
+        unit=unit,
+        group=None if columns.label is None else _labels(got.labels, barred),
         **features,
     )
     return items.bar(barred) if barred.any() else items
@@ -152,18 +170,36 @@ def _ids(got: _Gathered, columns: Columns, barred: BoolArray) -> Any:
     if columns.id is None:
         return np.array(ids_from_content(got.ids), dtype=object)
     if not barred.any():
-        ids = ids_from_column(got.ids, name=columns.id)
-        return ids if isinstance(ids, np.ndarray) else np.array(ids, dtype=object)
-    # A row that could not be read has no id of its own; its number stands in.
-    kept = ids_from_column(
-        [v for v, b in zip(got.ids, barred, strict=True) if not b], name=columns.id
-    )
-    names = iter(str(v) for v in (kept.tolist() if isinstance(kept, np.ndarray) else kept))
-    return np.array([f"(bad row {r})" if b else next(names) for r, b in enumerate(barred)], object)
+        return _as_array(ids_from_column(got.ids, name=columns.id))
+    kept = _as_array(
+        ids_from_column([v for v, b in zip(got.ids, barred, strict=True) if not b], name=columns.id)
+    ).tolist()
+    # A bad row keeps its id where it has a usable one; else its number stands in.
+    taken, names = set(kept), iter(kept)
+    kind = str if not kept or isinstance(kept[0], str) else int
+    ids: list[Any] = []
+    for row, (value, is_bad) in enumerate(zip(got.ids, barred.tolist(), strict=True)):
+        if is_bad and (type(value) is not kind or value in taken):
+            value = f"(bad row {row})"
+        ids.append(value if is_bad else next(names))
+        taken.add(value)
+    if any(isinstance(value, str) for value in ids):
+        ids = [str(value) for value in ids]
+    return _as_array(ids)
 
 
-def _labels(values: list[Any]) -> list[str]:
-    return [NO_LABEL if v is None else str(v) for v in values]
+def _as_array(ids: Any) -> AnyArray:
+    if isinstance(ids, np.ndarray):
+        return ids
+    return np.array(ids, dtype=object if not ids or isinstance(ids[0], str) else np.int64)
+
+
+def _labels(values: list[Any], barred: BoolArray) -> list[str]:
+    labels = [NO_LABEL if v is None or v != v else str(v) for v in values]
+    # A row that cannot be read has no label either; it must not make a group of its own.
+    known = [label for label, bad in zip(labels, barred.tolist(), strict=True) if not bad]
+    spare = min(known, default=NO_LABEL)
+    return [spare if bad else label for label, bad in zip(labels, barred.tolist(), strict=True)]
 
 
 def _gather(
@@ -175,8 +211,9 @@ def _gather(
 ) -> Iterator[Block]:
     """Pass the blocks on, noting ids, labels, prices and bad rows on the way."""
     for block in source.blocks(columns.names(), content=columns.id is None):
+        got.n = block.start + block.rows
         for row in block.bad:
-            got.bad[row.row] = row
+            got.add(row)
         if columns.text is not None:
             _check_texts(block, columns.text, source, got)
         if columns.id is None:
@@ -190,8 +227,9 @@ def _gather(
             got.costs.append(np.asarray(counter.count(texts), dtype=np.float64))
         elif columns.cost is not None:
             got.costs.append(_prices(block, columns.cost, source, got))
-        got.n = block.start + block.rows
+        got.stop_if_bad()
         yield block
+        got.stop_if_bad()
         if progress is not None:
             progress("read", got.n, 0)
 
@@ -218,16 +256,32 @@ def _texts(block: Block, name: str) -> list[str]:
 def _prices(block: Block, name: str, source: Source, got: _Gathered) -> AnyArray:
     prices = np.zeros(block.rows)
     for place, value in enumerate(_plain(block.columns[name])):
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if good and np.isfinite(value) and value >= 0:
-            prices[place] = value
+        price = _price(value)
+        if math.isfinite(price) and price >= 0:
+            prices[place] = price
         else:
-            got.note(block.start + place, source, f'"{name}" is not a price', value)
+            reason = f'"{name}" is not a price: a finite number, 0 or more'
+            got.note(block.start + place, source, reason, value)
     return prices
 
 
+def _price(value: Any) -> float:
+    """The number, NaN for what is none; CSV hands numbers out as text, Parquet decimals as such."""
+    if value is None or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
 def _embed(
-    blocks: Iterator[Block], columns: Columns, embedder: Embedder, cache: Any, spill: Path | None
+    blocks: Iterator[Block],
+    columns: Columns,
+    embedder: Embedder,
+    cache: Any,
+    spill: Path | None,
+    progress: Progress | None,
 ) -> Vectors:
     name = columns.text
     if name is None:
@@ -240,7 +294,7 @@ def _embed(
     return _spilled(
         spill,
         embedder.dimensions,
-        lambda writer: embed_texts(batches(), embedder, writer, cache=cache),
+        lambda writer: embed_texts(batches(), embedder, writer, cache=cache, progress=progress),
     )
 
 
@@ -250,9 +304,12 @@ def _copy_vectors(
     first = next(blocks, None)
     if first is None:
         return open_vectors(np.zeros((0, 1), dtype=np.float32))
-    width = next((len(v) for v in first.columns[name] if v is not None), 0)
+    width = _width(first.columns[name])
     if not width:
-        raise InputError(f'the first rows of "{name}" hold no vectors; is it the right column?')
+        raise InputError(
+            f'the first rows of "{name}" in {source.description} hold no vectors (lists of '
+            "numbers of one length); is it the right column?"
+        )
 
     def copy(writer: VectorWriter) -> None:
         block: Block | None = first
@@ -261,6 +318,14 @@ def _copy_vectors(
             block = next(blocks, None)
 
     return _spilled(spill, width, copy)
+
+
+def _width(values: Any) -> int:
+    """The length that most vectors have; 0 if nothing is a vector."""
+    if isinstance(values, np.ndarray):
+        return int(values.shape[1]) if values.ndim == 2 else 0
+    sizes = Counter(len(v) for v in values if isinstance(v, list | tuple | np.ndarray))
+    return max(sizes, key=lambda size: (sizes[size], size), default=0)
 
 
 def _rectangle(block: Block, name: str, width: int, source: Source, got: _Gathered) -> AnyArray:
@@ -294,37 +359,3 @@ def _spilled(folder: Path | None, width: int, fill: Callable[[VectorWriter], obj
         )
     finally:
         Path(path).unlink(missing_ok=True)
-
-
-def load_vectors(vectors: Vectors, label: Any = None, id: Any = None) -> Items:
-    """Items of rows that are nothing but vectors.
-
-    Args:
-        vectors: shape (n, d).
-        label: n labels, or None.
-        id: n ids; None: the row numbers. Then equal scores are ordered by the vectors' content.
-    """
-    tie = None
-    if id is None:
-        from datapruner.vectors.content import scan
-
-        tie = scan(vectors)[0]
-    return Items.of(vectors.n, id=id, group=label, tie=tie, embedding=vectors)
-
-
-def column_or_vectors(embedding: Any, source: Source) -> tuple[str | None, Vectors | None]:
-    """Whether ``embedding`` names a column of the source, or is vectors of its own.
-
-    Raises:
-        MissingColumnError: a name that is neither a column nor a file.
-    """
-    if embedding is None:
-        return None, None
-    if isinstance(embedding, str) and embedding in source.columns:
-        return embedding, None
-    if isinstance(embedding, str) and not Path(embedding.partition(":")[0]).exists():
-        raise MissingColumnError(
-            f'"{embedding}" is neither a column of {source.description} nor a file. '
-            f"{nearest(embedding, source.columns)}"
-        )
-    return None, open_vectors(embedding)

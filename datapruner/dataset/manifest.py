@@ -20,10 +20,27 @@ __all__ = ["build_manifest", "compare", "file_digest", "ids_digest", "read_manif
 
 FORMAT = "datapruner.manifest"
 VERSION = 1
+_DIGEST_LENGTH = 64
+# Where ``compare`` looks; a manifest without these was cut or edited.
+_REQUIRED = {
+    "config": ("inputs", "out", "budget"),
+    "input": ("sha256",),
+    "output": ("file", "sha256"),
+    "counts": ("rows", "bad", "kept"),
+}
 # Packages whose version can change a result.
 _PACKAGES = (
-    "numpy", "scikit-learn", "scipy", "faiss-cpu", "faiss-gpu", "torch", "transformers",
-    "sentence-transformers", "tokenizers", "polars", "pyarrow",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+    "faiss-cpu",
+    "faiss-gpu",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "tokenizers",
+    "polars",
+    "pyarrow",
 )
 
 
@@ -110,29 +127,51 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise FormatError(f"{path} is not a datapruner manifest.")
     if manifest.get("version") != VERSION:
         raise FormatError(
-            f"{path} has manifest version {manifest.get('version')}; this datapruner reads {VERSION}."
+            f"{path} has manifest version {manifest.get('version')}; this datapruner reads "
+            f"{VERSION}. Verify it with the version that wrote it: "
+            f"{manifest.get('versions', {}).get('datapruner', 'unknown')}."
         )
+    for part, keys in _REQUIRED.items():
+        held = manifest.get(part)
+        missing = [key for key in keys if not isinstance(held, dict) or key not in held]
+        if missing or "kept_ids" not in manifest:
+            what = f"{part}.{missing[0]}" if missing else "kept_ids"
+            raise FormatError(f"{path} is damaged: it does not say {what}.")
     return manifest
 
 
 def compare(told: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """What differs between two manifests of the same run; empty when the answer is the same.
 
-    Versions that differ are named only if something else differs: then they are the first suspect.
+    What ran and its versions are named only if something else differs: then they are the first
+    suspects.
     """
     checks = (
         ("input", told["input"]["sha256"], found["input"]["sha256"]),
+        ("vectors", *(m["input"].get("embedding_sha256") for m in (told, found))),
         ("rows read", told["counts"]["rows"], found["counts"]["rows"]),
+        ("rows left out", told["counts"]["bad"], found["counts"]["bad"]),
         ("rows kept", told["counts"]["kept"], found["counts"]["kept"]),
         ("kept ids", told["kept_ids"], found["kept_ids"]),
-        ("output bytes", told["output"]["sha256"], found["output"]["sha256"]),
+        ("output", told["output"]["sha256"], found["output"]["sha256"]),
     )
-    differ = [f"{name}: {a} then, {b} now" for name, a, b in checks if a != b]
+    differ = [_difference(name, then, now) for name, then, now in checks if then != now]
     if differ:
-        old, new = told["versions"], found["versions"]
-        differ += [
-            f"version of {name}: {old.get(name)} then, {new.get(name)} now"
-            for name in sorted(old.keys() | new.keys())
-            if old.get(name) != new.get(name)
-        ]
+        for what, key in (("ran with", "ran"), ("version of", "versions")):
+            old, new = told.get(key, {}), found.get(key, {})
+            differ += [
+                _difference(f"{what} {name}", old.get(name), new.get(name))
+                for name in sorted(old.keys() | new.keys())
+                if old.get(name) != new.get(name)
+            ]
     return differ
+
+
+def _difference(name: str, then: Any, now: Any) -> str:
+    return f"{name}: {_shown(then)} then, {_shown(now)} now"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str) and len(value) == _DIGEST_LENGTH:
+        return f"sha256 {value[:12]}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from datapruner.core.budget import Budget
+from datapruner.core.items import Items
+from datapruner.core.pruner import select
 from datapruner.core.types import FloatArray, IntArray
 from datapruner.dataset.recommendation import Pick
-from datapruner.pickers.diverse import kcentre_order
 from datapruner.rng import mix, stream, subseed
+from datapruner.scorers.prototypes import Prototypes
 
 __all__ = ["PROBED", "Trial", "run_trials"]
 
@@ -100,70 +103,29 @@ def _subsets(
     draws: int,
     seed: int,
 ) -> dict[tuple[float, Pick], list[IntArray]]:
-    """The rows that each pick keeps at each share; several subsets for random, one for the rest."""
+    """The rows that each pick keeps at each share; several subsets for random, one for the rest.
+
+    They are cut by the library itself, so the probe tests what a real run would do.
+    """
     n = len(x)
-    easiest_first = np.argsort(difficulty(x, prototypes, seed), kind="stable")
-    cover = kcentre_order(x, _count(max(shares), n), mix(np.arange(n)))
+    items = Items.of(n, group=y, tie=mix(np.arange(n), seed), embedding=x)
+    scores = Prototypes(k=min(prototypes, n))(items, seed=seed)
+    cover = select(scores, Budget(count=_count(max(shares), n)), pick="kcentre").order
     out: dict[tuple[float, Pick], list[IntArray]] = {}
     for share in shares:
         count = _count(share, n)
-        out[share, "uniform"] = [
-            stream(seed, f"draw {draw}").permutation(n)[:count] for draw in range(draws)
-        ]
-        out[share, "high"] = [guaranteed(easiest_first[::-1], y, count, floor, spread=False)]
-        out[share, "low"] = [guaranteed(easiest_first, y, count, floor, spread=False)]
-        out[share, "mixed"] = [guaranteed(easiest_first, y, count, floor, spread=True)]
-        out[share, "kcentre"] = [cover[:count]]
+        for pick in PROBED:
+            if pick == "kcentre":
+                out[share, pick] = [cover[:count]]
+            elif pick == "uniform":
+                out[share, pick] = [
+                    select(scores, Budget(count=count), pick=pick, seed=draw).indices
+                    for draw in range(draws)
+                ]
+            else:
+                budget = Budget(count=count, floor=floor)
+                out[share, pick] = [select(scores, budget, pick=pick).indices]
     return out
-
-
-def difficulty(x: FloatArray, prototypes: int, seed: int) -> FloatArray:
-    """1 - cosine to the nearest k-means centroid, shape (n,)."""
-    from sklearn.cluster import KMeans
-
-    k = min(prototypes, len(np.unique(x, axis=0)))
-    state = subseed(seed, "centroids") % 2**32
-    centres = KMeans(k, n_init=1, random_state=state).fit(x).cluster_centers_
-    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
-    away: FloatArray = 1 - (x @ centres.T.astype(x.dtype)).max(1)
-    return away
-
-
-def guaranteed(
-    order: IntArray, y: IntArray, count: int, floor: float, *, spread: bool
-) -> IntArray:
-    """The first ``count`` rows of an order, after every class has got its guaranteed part.
-
-    Args:
-        order: all rows, the preferred first.
-        y: shape (n,), class codes.
-        count: rows to keep.
-        floor: share of ``count / classes`` guaranteed to each class.
-        spread: take rows at even steps along the order instead of its head.
-
-    Returns:
-        Shape (count,), distinct rows.
-    """
-    classes = np.unique(y)
-    owed = int(floor * count / len(classes))
-    parts = []
-    free = np.ones(len(order), dtype=bool)
-    for one in classes if owed else classes[:0]:
-        place = np.flatnonzero(y[order] == one)
-        place = place[_steps(len(place), owed) if spread else slice(0, owed)]
-        parts.append(order[place])
-        free[place] = False
-    rest = order[free]
-    left = count - sum(len(part) for part in parts)
-    parts.append(rest[_steps(len(rest), left) if spread else slice(0, left)])
-    return np.concatenate(parts)
-
-
-def _steps(n: int, k: int) -> IntArray:
-    """``k`` places at even steps over 0..n-1, both ends included."""
-    if k >= n:
-        return np.arange(n, dtype=np.int64)
-    return np.round(np.linspace(0, n - 1, k)).astype(np.int64)
 
 
 def _test(x: FloatArray, y: IntArray, held: FloatArray, truth: IntArray) -> tuple[float, float]:

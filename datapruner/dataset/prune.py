@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from datapruner.core.budget import Budget, as_budget
+from datapruner.core.items import Items
 from datapruner.core.ledger import Fill
 from datapruner.core.pruner import Picker, refuse_unknown_keys, select
 from datapruner.core.scores import Scores
 from datapruner.core.selection import Selection
 from datapruner.core.types import IntArray
-from datapruner.dataset.load import Columns, Loaded, column_or_vectors, load_rows, load_vectors
+from datapruner.dataset.reading import PLAIN_UNITS, Note, Reading, read_items
 from datapruner.dataset.source import BadRow, Source, open_source
-from datapruner.errors import InputError, MissingColumnError, nearest
-from datapruner.methods import load, method as find_method
-from datapruner.tokens import resolve_counter
+from datapruner.errors import InputError
+from datapruner.methods import load
+from datapruner.methods import method as find_method
 from datapruner.vectors.store import Vectors
 
-__all__ = ["counter_for", "prune", "score", "score_with_bad", "take_rows"]
+__all__ = ["counter_for", "prune", "score", "score_with", "take_rows"]
 
-log = logging.getLogger("datapruner")
+_BAD_VECTOR = {
+    1: "its vector holds NaN",
+    2: "its vector holds an infinity",
+    3: "its vector has no length",
+}
 
 
 def score(
@@ -35,10 +40,10 @@ def score(
     text: str | None = None,
     embedding: Any = None,
     label: Any = None,
-    id: str | None = None,
+    id: Any = None,
     cost: str | None = None,
     tokens: Any = None,
-    unit: str = "tokens",
+    unit: str | None = None,
     embedder: Any = "auto",
     device: str = "auto",
     cache: Any = None,
@@ -51,17 +56,20 @@ def score(
     """A score for every row: the costly half; every later ``select`` shares it.
 
     Args:
-        data: rows in any container or file (see ``open_source``); None with ``embedding`` vectors.
+        data: rows in any container or file (see ``open_source``), or vectors alone: an (n, d)
+            array, a ``.npy`` or a ``.safetensors`` file; None with ``embedding`` vectors.
         method: a registered method: ``"prototypes"``, ``"random"``.
         text: the column to embed and count; None takes a column named ``text`` if there is one.
         embedding: vectors instead of a text: a column's name, an (n, d) array, or a file
             (``.npy``, ``.safetensors``, ``file.parquet:column``).
         label: a column of labels (or n labels, with bare vectors): groups for floors.
-        id: the column of ids; None: ids made of the content of the rows.
+        id: the column of ids (or n ids, with bare vectors); None: ids made of the content.
         cost: a column of prices.
-        tokens: count tokens as prices with this counter: ``"words"``, ``"characters"``, ``"bytes"``, a
-            tokenizer file or folder, or an object with ``count``.
-        unit: what to call those prices; a budget must name the same unit.
+        tokens: count tokens as prices with this counter: ``"words"``, ``"characters"``,
+            ``"bytes"``, a tokenizer file or folder, or an object with ``count``; ``"auto"``: the
+            tokenizer of the embedder if it has one, else ``"words"``.
+        unit: what to call those prices, for a budget must name the same unit; None: the counter's
+            own unit or ``"tokens"``, and ``"cost"`` for a column.
         embedder: ``"auto"`` (MiniLM if it is on this machine, else the offline one), ``"minilm"``,
             ``"offline"``, a folder or model name, or an object with ``encode(list[str])``.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
@@ -80,45 +88,55 @@ def score(
         MissingColumnError: a column that is not there.
         UnknownMethodError: no such method.
     """
-    scores, _ = score_with_bad(
-        data, method=method, text=text, embedding=embedding, label=label, id=id, cost=cost,
-        tokens=tokens, unit=unit, embedder=embedder, device=device, cache=cache, on_bad=on_bad,
-        spill=spill, seed=seed, progress=progress, **params,
+    reading = Reading(
+        text=text,
+        embedding=embedding,
+        label=label,
+        id=id,
+        cost=cost,
+        tokens=tokens,
+        unit=unit,
+        embedder=embedder,
+        device=device,
+        cache=cache,
+        on_bad=on_bad,
+        spill=spill,
     )
-    return scores
+    return score_with(data, reading, method, params, seed=seed, progress=progress)[0]
 
 
-def score_with_bad(
-    data: Any, *, method: str, text: Any, embedding: Any, label: Any, id: Any, cost: Any,
-    tokens: Any, unit: str, embedder: Any, device: str, cache: Any, on_bad: Any, spill: Any,
-    seed: int, progress: Any, **params: Any,
+def score_with(
+    data: Any,
+    reading: Reading,
+    method: str,
+    params: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    progress: Any = False,
+    note: Note | None = None,
 ) -> tuple[Scores, tuple[BadRow, ...]]:
-    """As ``score``, with the rows that were left out, ascending, each with its reason."""
+    """As ``score``, with the rows that were left out, ascending, each with its reason.
+
+    Args:
+        note: called with each bad row as soon as it is found; may raise to end the run.
+    """
     entry = find_method(method)
     scorer_class = load(entry.scorer)
     known = [f.name for f in dataclasses.fields(scorer_class)]
     refuse_unknown_keys(params, known, f"method {method!r}")
-    if on_bad not in ("error", "drop"):
-        raise InputError(f'on_bad is {on_bad!r}; it must be "error" or "drop".')
-    defaults = {"device": device, "on_bad": on_bad}
-    scorer = scorer_class(**{k: v for k, v in defaults.items() if k in known} | params)
+    shared = {"device": reading.device, "on_bad": reading.on_bad}
+    scorer = scorer_class(**{k: v for k, v in shared.items() if k in known} | dict(params))
     report = _reporter(progress)
-    details: dict[str, Any] = {}
-    bad: tuple[BadRow, ...] = ()
-    if data is None or _is_vectors(data):
-        items = _bare_items(data if embedding is None else embedding, label)
-    else:
-        source = data if isinstance(data, Source) else open_source(data)
-        columns, vectors = _columns(source, text, embedding, label, id, cost, entry.needs, tokens)
-        loaded, details = _load(
-            source, columns, vectors, entry.needs, embedder=embedder, device=device, cache=cache,
-            tokens=tokens, unit=unit, on_bad=on_bad, spill=spill, progress=report,
-        )
-        items, bad = loaded.items, loaded.bad
+    loaded, details = read_items(data, reading, entry.needs, progress=report, note=note)
     more = {"progress": report} if "embedding" in entry.needs else {}
-    scores: Scores = scorer(items, seed=seed, **more)
+    scores: Scores = scorer(loaded.items, seed=seed, **more)
+    bad = {row.row: row for row in loaded.bad}
+    for row in _bad_vectors(scores.items, bad, _described(data)):
+        bad[row.row] = row
+        if note is not None:
+            note(row)
     scores = dataclasses.replace(scores, details={**details, **scores.details})
-    return scores, _all_bad(scores, bad)
+    return scores, tuple(bad[row] for row in sorted(bad))
 
 
 def prune(
@@ -138,8 +156,8 @@ def prune(
     Args:
         data: rows in any container or file.
         method: a registered method.
-        budget: what to keep: ``"30%"``, ``"1200 items"``, ``"20000 tokens"``, 0.3, or a Budget. A budget
-            in tokens, words, characters or bytes counts them in the text.
+        budget: what to keep: ``"30%"``, ``"1200 items"``, ``"20000 tokens"``, 0.3, or a Budget. A
+            budget in tokens, words, characters or bytes counts them in the text.
         pick: which end to keep; None: the method's own choice for this budget.
         allocate: how groups share the budget.
         fill: ``"skip"`` or ``"stop"`` at a row that does not fit.
@@ -157,7 +175,7 @@ def prune(
     wanted = as_budget(budget)
     if tokens is None and options.get("cost") is None:
         tokens = counter_for(wanted)
-    unit = wanted.unit or "tokens"
+    unit = options.pop("unit", None) or wanted.unit
     scores = score(data, method=method, seed=seed, tokens=tokens, unit=unit, **options)
     return select(scores, wanted, pick=pick, allocate=allocate, fill=fill, seed=seed)
 
@@ -166,7 +184,7 @@ def counter_for(budget: Budget) -> Any:
     """The counter a budget's own unit asks for; None where it counts rows alone."""
     if budget.cost is None and not (budget.share is not None and budget.share_of == "cost"):
         return None
-    return budget.unit if budget.unit in ("words", "characters", "bytes") else "auto"
+    return budget.unit if budget.unit in PLAIN_UNITS else "auto"
 
 
 def take_rows(data: Any, rows: IntArray, n: int) -> Any:
@@ -175,132 +193,36 @@ def take_rows(data: Any, rows: IntArray, n: int) -> Any:
     Raises:
         InputError: the data has another number of rows than were scored.
     """
-    size = len(data) if hasattr(data, "__len__") and not isinstance(data, (dict, str)) else None
-    if size is not None and size != n and not isinstance(data, list | tuple):
+    size = None
+    if hasattr(data, "__len__") and not isinstance(data, (str, Mapping)):
+        size = len(data)
+    if size is not None and size != n and not _is_paths(data):
         raise InputError(f"the data has {size} rows, but {n} were scored; pass the same rows.")
     return open_source(data).take(rows)
 
 
-def _all_bad(scores: Scores, noted: tuple[BadRow, ...]) -> tuple[BadRow, ...]:
-    known = {bad.row: bad for bad in noted}
-    for row in np.flatnonzero(scores.items.barred).tolist():
-        if row not in known:
-            reason = "its vector is NaN, infinite or of zero length"
-            known[row] = BadRow(row, f"row {row}", reason, "")
-    return tuple(known[row] for row in sorted(known))
+def _is_paths(data: Any) -> bool:
+    return isinstance(data, list | tuple) and any(isinstance(item, Path) for item in data)
 
 
-def _is_vectors(data: Any) -> bool:
-    return isinstance(data, Vectors | np.ndarray) or (
-        isinstance(data, str | Path)
-        and str(data).partition(":")[0].endswith((".npy", ".safetensors"))
-    )
+def _described(data: Any) -> str:
+    return f"{data.description} " if isinstance(data, Source | Vectors) else ""
 
 
-def _bare_items(embedding: Any, label: Any) -> Any:
+def _bad_vectors(items: Items, known: Mapping[int, BadRow], where: str) -> list[BadRow]:
+    """The rows that a scorer barred, with what is wrong with their vectors."""
+    barred = np.flatnonzero(items.barred)
+    rows = barred[[row not in known for row in barred.tolist()]] if barred.size else barred
+    if not rows.size:
+        return []
+    from datapruner.vectors.content import bad_rows
     from datapruner.vectors.store import open_vectors
 
-    if embedding is None:
-        raise InputError("there is nothing to score: give data, or embedding=vectors.")
-    return load_vectors(open_vectors(embedding), label)
-
-
-def _columns(
-    source: Source,
-    text: str | None,
-    embedding: Any,
-    label: Any,
-    id: str | None,
-    cost: str | None,
-    needs: tuple[str, ...],
-    tokens: Any,
-) -> tuple[Columns, Vectors | None]:
-    column, vectors = column_or_vectors(embedding, source)
-    has_vectors = column is not None or vectors is not None
-    if text is None and (tokens is not None or ("embedding" in needs and not has_vectors)):
-        text = "text"
-        if "text" not in source.columns:
-            raise MissingColumnError(
-                f'which column of {source.description} holds the text? Name it with text="..." '
-                f"(--text). {nearest('text', source.columns)}"
-            )
-    return Columns(text=text, embedding=column, label=label, id=id, cost=cost), vectors
-
-
-def _load(
-    source: Source,
-    columns: Columns,
-    vectors: Vectors | None,
-    needs: tuple[str, ...],
-    *,
-    embedder: Any,
-    device: str,
-    cache: Any,
-    tokens: Any,
-    on_bad: Any,
-    spill: Path | None,
-    progress: Any,
-) -> tuple[Loaded, dict[str, Any]]:
-    details: dict[str, Any] = {}
-    encode = None
-    if "embedding" in needs and vectors is None and columns.embedding is None:
-        from datapruner.vectors.embed import resolve_embedder
-
-        encode = resolve_embedder(embedder, device=device)
-        details |= {"embedder": encode.name, "embedder_fingerprint": encode.fingerprint}
-        log.info("embedder: %s", encode.name)
-    counter = None
-    if tokens is not None:
-        # MiniLM brings its own tokenizer; otherwise the rule-based counter, which is always there.
-        spec = "words" if isinstance(tokens, str) and tokens == "auto" else tokens
-        own = encode if tokens == "auto" and hasattr(encode, "count_tokens") else None
-        counter = _EmbedderCounter(own) if own is not None else resolve_counter(spec)
-        details["counter"] = counter.name
-    loaded = load_rows(
-        source,
-        columns,
-        embedder=encode,
-        counter=counter,
-        cache=_open_cache(cache, encode),
-        spill=spill,
-        on_bad=on_bad,
-        progress=progress,
-    )
-    if vectors is not None:
-        if vectors.n != loaded.items.n:
-            raise InputError(
-                f"{vectors.description} has {vectors.n} vectors for {loaded.items.n} rows of "
-                f"{source.description}."
-            )
-        items = dataclasses.replace(
-            loaded.items, features={**loaded.items.features, "embedding": vectors}
-        )
-        loaded = dataclasses.replace(loaded, items=items)
-    return loaded, details
-
-
-class _EmbedderCounter:
-    """Counts tokens with the tokenizer of the embedder that runs anyway."""
-
-    def __init__(self, embedder: Any) -> None:
-        self._embedder = embedder
-        self.name = f"tokenizer of {embedder.name}"
-
-    def count(self, texts: Any) -> IntArray:
-        """Shape (len(texts),), int64."""
-        counts: IntArray = self._embedder.count_tokens(list(texts))
-        return counts
-
-
-def _open_cache(cache: Any, embedder: Any) -> Any:
-    if cache is None or cache is False or embedder is None:
-        return None
-    from datapruner.vectors.cache import EmbeddingCache, default_folder
-
-    if isinstance(cache, str | Path | bool):
-        folder = default_folder(embedder.fingerprint) if cache is True else Path(cache)
-        return EmbeddingCache(folder)
-    return cache
+    codes = bad_rows(open_vectors(items.feature("embedding")).take(rows)).tolist()
+    return [
+        BadRow(row, f"{where}row {row}", _BAD_VECTOR.get(code, "its vector cannot be used"), "")
+        for row, code in zip(rows.tolist(), codes, strict=True)
+    ]
 
 
 def _reporter(progress: Any) -> Any:

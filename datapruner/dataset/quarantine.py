@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datapruner.dataset.canonical import to_json
-from datapruner.dataset.output import check_writable, open_output
+from datapruner.output import check_writable, open_output
 from datapruner.dataset.source import BadRow
 from datapruner.errors import InputError
 

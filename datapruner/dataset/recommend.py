@@ -4,16 +4,16 @@ Keeping the wrong end costs more than any two published scores differ by, and wh
 depends on how much is kept and on how clean the labels are, so it is measured, not guessed. A pilot
 of at most 2000 rows is split several times into rows to prune and rows held out; every pick and
 random are cut to the same size at three shares, two cheap heads (a logistic regression and nearest
-neighbours) are trained on what is kept, and their accuracy on the held-out rows is compared split by
-split. A pick is recommended only when it beats random by two standard errors; otherwise the answer
-is to use random.
+neighbours) are trained on what is kept, and their accuracy on the held-out rows is compared split
+by split. A pick is recommended only when it beats random by two standard errors; otherwise the
+answer is to use random.
 
 The splits overlap, so their spread alone would flatter the answer: the standard error carries the
 correction of Nadeau and Bengio (2003), var * (1 / splits + held_out / trained_on).
 
-What a pilot cannot see: whether hard rows pay depends on the number of rows kept per class more than
-on the share (Sorscher et al. 2022, arXiv:2206.14486), and a pilot keeps fewer. The notes say how far
-apart the two are. Departs from the papers in asking at all: none of them probes.
+What a pilot cannot see: whether hard rows pay depends on the number of rows kept per class more
+than on the share (Sorscher et al. 2022, arXiv:2206.14486), and a pilot keeps fewer. The notes say
+how far apart the two are. Departs from the papers in asking at all: none of them probes.
 """
 
 from __future__ import annotations
@@ -24,24 +24,26 @@ from typing import Any
 
 import numpy as np
 
-from datapruner.core.types import AnyArray, FloatArray, IntArray, UInt64Array
+from datapruner.core.types import AnyArray, FloatArray, IntArray
 from datapruner.dataset.probe import Trial, run_trials
 from datapruner.dataset.recommendation import Evidence, Pick, Recommendation
 from datapruner.errors import InputError
 from datapruner.rng import hash_strings, mix, subseed
+from datapruner.scorers.prototypes import HARD_FROM
+from datapruner.vectors.content import BAD_REASONS, scan, unit_rows
+from datapruner.vectors.store import Vectors, open_vectors
 
 __all__ = ["recommend"]
 
 MIN_ROWS = 50  # below this a held-out third is too small to tell 5 points from luck
-HARD_FROM = 0.6  # share from which hard rows pay without a probe (dataset guide, steps 3 and B)
 ERRORS = 2.0  # standard errors by which a pick must beat random
 MARGIN = 0.25  # points of accuracy below which a difference is not worth a recommendation
 FAR_APART = 3.0  # ratio of rows per class, real to pilot, from which a note is due
 
 
 def recommend(
-    embedding: FloatArray,
-    label: Sequence[Any] | AnyArray | None,
+    embedding: Any,
+    label: Sequence[Any] | AnyArray | None = None,
     *,
     share: float,
     kept_count: int | None = None,
@@ -53,10 +55,11 @@ def recommend(
     pilot: int = 2000,
     seed: int = 0,
 ) -> Recommendation:
-    """Which pick to use for this share, with the evidence; "use random" unless one is clearly better.
+    """Which pick to use for this share, with evidence; "use random" unless one is clearly better.
 
     Args:
-        embedding: shape (n, d), floating, compared by cosine; may be a memory map.
+        embedding: (n, d) vectors, compared by cosine: an array, a memory map, a file, or anything
+            else that ``open_vectors`` reads.
         label: n labels of any kind, or None. Without labels nothing can be probed (a cluster is no
             stand-in for a target: the picks themselves look at clusters), and the answer follows
             from the share alone, with no evidence.
@@ -75,20 +78,21 @@ def recommend(
         The recommendation. The same rows in another order give the same one.
 
     Raises:
-        InputError: fewer than 50 rows or 2 classes, labels of another length, rows that are zero or
-            not finite, or an argument out of range.
+        InputError: fewer than 50 rows or 2 classes, labels of another length or missing, vectors
+            that are zero or not finite, or an argument out of range.
     """
     _check_arguments(share, floor, splits, draws, pilot)
-    if embedding.ndim != 2:
-        raise InputError(f"embedding has shape {embedding.shape}; expected (rows, dimensions).")
-    n = len(embedding)
+    for name, value in (("kept_count", kept_count), ("prototypes", prototypes)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} is {value}; give at least 1, or None.")
+    vectors = open_vectors(embedding)
+    n = vectors.n
     kept = max(1, math.floor(share * n + 1e-9)) if kept_count is None else kept_count
     if label is None:
-        return _by_guide(n, share, kept, floor)
+        return _by_guide(n, share, kept)
     names, codes = _coded(label, n)
-    rows = _pilot_rows(embedding, codes, ids, min(pilot, n), seed)
-    x = _unit_rows(embedding, rows)
-    y = codes[rows]
+    rows = _pilot_rows(vectors, codes, ids, min(pilot, n), seed)
+    x, y = unit_rows(vectors.take(rows))[0], codes[rows]
     if len(np.unique(y)) < 2:
         raise InputError(f"the pilot of {len(rows)} rows holds a single class; raise pilot.")
     trials = run_trials(
@@ -131,7 +135,7 @@ def _check_arguments(share: float, floor: float, splits: int, draws: int, pilot:
         raise InputError(f"pilot is {pilot}; fewer than {MIN_ROWS} rows cannot be told from luck.")
 
 
-def _by_guide(n: int, share: float, kept: int, floor: float) -> Recommendation:
+def _by_guide(n: int, share: float, kept: int) -> Recommendation:
     pick: Pick = "high" if share >= HARD_FROM else "uniform"
     return Recommendation(
         pick=pick,
@@ -148,8 +152,8 @@ def _by_guide(n: int, share: float, kept: int, floor: float) -> Recommendation:
         notes=(
             "No labels, so nothing was measured: clusters cannot stand in for a target, because "
             "the picks themselves are made of clusters. Evidence: none.",
-            f"By rule of thumb hard rows pay from a share of {HARD_FROM:g} when the data are clean; "
-            "below it random is the safe choice.",
+            f"By rule of thumb hard rows pay from a share of {HARD_FROM:g} when the data are "
+            "clean; below it random is the safe choice.",
         ),
     )
 
@@ -166,47 +170,28 @@ def _coded(label: Sequence[Any] | AnyArray, n: int) -> tuple[list[str], IntArray
         raise InputError(f"{len(empty)} rows have no label (rows {shown}); drop or label them.")
     names, codes = np.unique(np.asarray([str(v) for v in values]), return_inverse=True)
     if len(names) < 2:
-        raise InputError(f"all {n} rows have the label {names[0]!r}; a probe needs 2 classes.")
+        raise InputError(f'all {n} rows have the label "{names[0]}"; a probe needs 2 classes.')
     return [str(name) for name in names], codes.astype(np.int64)
 
 
 def _pilot_rows(
-    x: FloatArray, y: IntArray, ids: Sequence[Any] | AnyArray | None, size: int, seed: int
+    vectors: Vectors, y: IntArray, ids: Sequence[Any] | AnyArray | None, size: int, seed: int
 ) -> IntArray:
     """The rows with the smallest hashes, in hash order: the same rows wherever they stand."""
-    keys = _content_keys(x, y)
+    keys, bad = scan(vectors)
+    wrong = np.flatnonzero(bad)
+    if len(wrong):
+        shown = ", ".join(f"row {row}: {BAD_REASONS[bad[row]]}" for row in wrong[:5].tolist())
+        raise InputError(
+            f"{len(wrong)} of {vectors.n} vectors have no direction ({shown}); drop them first."
+        )
+    keys ^= mix(y, 1)
     if ids is not None:
-        if len(ids) != len(x):
-            raise InputError(f"{len(ids)} ids for {len(x)} embedding rows.")
+        if len(ids) != vectors.n:
+            raise InputError(f"{len(ids)} ids for {vectors.n} embedding rows.")
         keys = hash_strings([str(one) for one in ids])
     order = np.argsort(mix(keys, subseed(seed, "pilot")), kind="stable")
     return order[:size].astype(np.int64)
-
-
-def _content_keys(x: FloatArray, y: IntArray) -> UInt64Array:
-    """A hash of every row's values and label; names the rows that cannot be used."""
-    odd = mix(np.arange(x.shape[1])) | np.uint64(1)
-    keys = np.empty(len(x), dtype=np.uint64)
-    bad: list[int] = []
-    for a in range(0, len(x), 8192):
-        block = np.ascontiguousarray(x[a : a + 8192], dtype=np.float32) + np.float32(0)
-        usable = np.isfinite(block).all(1) & (block != 0).any(1)
-        bad += (np.flatnonzero(~usable) + a).tolist()
-        with np.errstate(over="ignore"):
-            words = block.view(np.uint32).astype(np.uint64) * odd
-            keys[a : a + 8192] = words.sum(1, dtype=np.uint64)
-    if bad:
-        shown = ", ".join(str(row) for row in bad[:5])
-        raise InputError(
-            f"{len(bad)} embedding rows are zero or not finite (rows {shown}); drop them first."
-        )
-    return mix(mix(keys) ^ mix(y, 1))
-
-
-def _unit_rows(x: FloatArray, rows: IntArray) -> FloatArray:
-    pilot = np.asarray(x[rows], dtype=np.float64)
-    unit: FloatArray = (pilot / np.linalg.norm(pilot, axis=1, keepdims=True)).astype(np.float32)
-    return unit
 
 
 def _shares(share: float) -> tuple[float, ...]:
@@ -270,13 +255,14 @@ def _notes(
     real, probed = kept / classes, share * trained / classes
     if real > FAR_APART * probed:
         notes.append(
-            f"The real run keeps {real:.1f} rows a class, the pilot kept {probed:.1f}. Hard rows pay "
-            "more as that number grows, so the pilot may undersell keep hard; raise pilot if in doubt."
+            f"The real run keeps {real:.1f} rows a class, the pilot kept {probed:.1f}. Hard rows "
+            "pay more as that number grows, so the pilot may undersell keep hard; if in doubt, "
+            "raise pilot."
         )
     at = {row.pick: row for row in evidence if row.share == share}
     if answer == "uniform":
         notes.append(
-            f"No pick beat random by {ERRORS:g} standard errors and {MARGIN:g} points at this share."
+            f"No pick beat random by {ERRORS:g} standard errors and {MARGIN:g} points here."
         )
     worse = [
         row.pick for row in at.values() if row.difference < -ERRORS * row.difference_error < 0

@@ -91,7 +91,7 @@ class Recommendation:
         return plain
 
     def __str__(self) -> str:
-        floor = f", with {self.floor:.0%} of every class's fair part guaranteed" if self.floor else ""
+        floor = f", {self.floor:.0%} of every class's fair part guaranteed" if self.floor else ""
         lines = [f"{self.words} (pick={self.pick}){floor}: {self.share:.4g} of {self.rows:,} rows"]
         if self.basis == "probe":
             lines += [

@@ -20,7 +20,7 @@ __all__ = ["LINE_BYTES", "DamagedStream", "damaged", "read_lines"]
 # the cost of a bundle is small beside reading it.
 LINE_BYTES = 4 << 20
 
-# Packed bytes are fed in chunks between these sizes, so that what comes out at once stays near _MOST
+# Packed bytes are fed in chunks of this size, so that what comes out at once stays near _MOST
 # even where a text repeats itself a thousandfold.
 _SMALLEST, _LARGEST, _MOST = 1 << 8, 1 << 16, 1 << 20
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -131,7 +131,7 @@ class _Inflated(io.RawIOBase):
         return True
 
     def _next_chunk(self) -> bytes:
-        """Packed bytes, first those left over; without the zeros that tapes leave after a member."""
+        """Packed bytes, first those left over; no zeros of tapes between members."""
         while True:
             packed = self._packed[: self._chunk] or self._raw.read(self._chunk)
             self._packed = self._packed[len(packed) :]

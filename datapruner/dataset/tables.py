@@ -103,7 +103,8 @@ class ArrowSource(TableSource):
     def tables(self, columns: Sequence[str] | None) -> Iterator[Any]:
         """Slices of the table; no copies."""
         for start in range(0, self._table.num_rows, BLOCK_ROWS):
-            part = self._table.slice(start, BLOCK_ROWS)
+            # The length is given because slices of a table without columns do not stop at its end.
+            part = self._table.slice(start, min(BLOCK_ROWS, self._table.num_rows - start))
             yield part if columns is None else part.select(list(columns))
 
     def take(self, rows: IntArray, *, order: Order = "source") -> Any:

@@ -24,7 +24,9 @@ from datapruner.dataset.source import open_source
 from datapruner.errors import InputError
 
 
-@pytest.mark.parametrize("values", [[3, 1], np.array([3, 1], np.uint8), [np.int32(3), 1], [3, 2**62]])
+@pytest.mark.parametrize(
+    "values", [[3, 1], np.array([3, 1], np.uint8), [np.int32(3), 1], [3, 2**62]]
+)
 def test_whole_numbers_become_int64(values: Any) -> None:
     ids = ids_from_column(values)
     assert isinstance(ids, np.ndarray)
@@ -89,7 +91,11 @@ def test_one_row_has_one_digest_in_every_container(tmp_path: Path) -> None:
         whole.write(np.ones(20, bool), path)
     table = pa.Table.from_pylist(ROWS)
     frame = pl.DataFrame(ROWS)
-    sources = [whole, *map(open_source, files), *map(open_source, (ROWS, table, frame, frame.lazy()))]
+    sources = [
+        whole,
+        *map(open_source, files),
+        *map(open_source, (ROWS, table, frame, frame.lazy())),
+    ]
     columns = {name: [row[name] for row in ROWS] for name in ROWS[0]}
     sources += [open_source(columns), open_source(pd.DataFrame(columns))]
     for source in sources:
@@ -114,6 +120,8 @@ def test_a_missing_key_and_a_null_are_the_same_and_an_empty_object_is_not() -> N
     assert row_digest({"a": 1, "b": None}) == row_digest({"a": 1})
     assert row_digest({"m": {"x": None}}) == row_digest({"m": {}})
     assert row_digest({"m": {}}) != row_digest({})
+    assert row_digest({"a": 1, "b": pd.NaT}) == row_digest({"a": 1})
+    assert row_digest({1: 2}) == row_digest({"1": 2})
     assert row_digest({"a": [None]}) != row_digest({"a": []})
 
 

@@ -56,7 +56,9 @@ def test_take_refuses_rows_that_are_not_there(tmp_path: Path, corpus: Path) -> N
 
 
 @given(
-    lines=st.lists(st.sampled_from([b'{"a":1}', b'{ "b" : [1,2 ] }', b"", b" ", b'{"c":"\\u00e9"}'])),
+    lines=st.lists(
+        st.sampled_from([b'{"a":1}', b'{ "b" : [1,2 ] }', b"", b" ", b'{"c":"\\u00e9"}'])
+    ),
     ending=st.sampled_from([b"\n", b"\r\n"]),
     last=st.booleans(),
     mark=st.booleans(),
@@ -122,11 +124,13 @@ def test_an_incomplete_last_line_of_a_truncated_stream_is_no_row(tmp_path: Path)
         list(open_source(path).blocks())
 
 
-@pytest.mark.parametrize(("suffix", "junk"), [("gz", b"\x1f\x8bjunk"), ("zst", b"junk" * 9), ("gz", b"")])
+@pytest.mark.parametrize(
+    ("suffix", "junk"), [("gz", b"\x1f\x8bjunk"), ("zst", b"junk" * 9), ("gz", b"")]
+)
 def test_a_stream_that_is_not_one_is_refused(tmp_path: Path, suffix: str, junk: bytes) -> None:
     path = tmp_path / f"a.jsonl.{suffix}"
     path.write_bytes(junk)
-    with pytest.raises(InputError, match="corrupt|ends before"):
+    with pytest.raises(InputError, match=r"corrupt|ends before"):
         open_source(path)
 
 
@@ -138,7 +142,16 @@ def test_bad_lines_keep_their_row_number_and_say_where(tmp_path: Path) -> None:
     assert [row for row, _, _ in found] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert [where for _, where, _ in found][:2] == ["a.jsonl line 3", "a.jsonl line 4"]
     reasons = " | ".join(reason for _, _, reason in found)
-    for part in ("broken JSON", "a list", "a string", "a number", "null", "true", "UTF-8", "surrog"):
+    for part in (
+        "broken JSON",
+        "a list",
+        "a string",
+        "a number",
+        "null",
+        "true",
+        "UTF-8",
+        "surrog",
+    ):
         assert part in reasons
     values = column(open_source(path), "a")
     assert values[0] == 1

@@ -135,7 +135,7 @@ def test_a_block_without_columns_still_counts_rows(corpus: Path) -> None:
 
 
 def test_a_misspelt_column_is_refused_before_any_reading(corpus: Path) -> None:
-    with pytest.raises(MissingColumnError, match='"txt" in corpus.parquet. Did you mean "text"'):
+    with pytest.raises(MissingColumnError, match=r'"txt" in corpus.parquet. Did you mean "text"'):
         open_source(corpus).blocks(["txt"])
 
 
@@ -167,7 +167,10 @@ def test_several_files_are_one_corpus(corpus: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        (pa.table({"a": [1.5], "b": ["x"]}), 'the column "a" is double here but int64 in a.parquet'),
+        (
+            pa.table({"a": [1.5], "b": ["x"]}),
+            'the column "a" is double here but int64 in a.parquet',
+        ),
         (pa.table({"a": [1]}), 'the column "b" of a.parquet is missing'),
         (pa.table({"a": [1], "b": ["x"], "c": [1]}), 'the column "c" is not in a.parquet'),
         (pa.table({"b": ["x"], "a": [1]}), "the columns stand in another order"),
@@ -254,7 +257,9 @@ def test_json_to_parquet_unites_types_of_far_apart_rows(
 
 def test_truly_mixed_types_name_column_types_and_row(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.jsonl", [{"a": 1}, {"a": 2}, {"a": "x"}])
-    with pytest.raises(InputError, match='column "a" mixes types: int64 up to row 2, which has str'):
+    with pytest.raises(
+        InputError, match='column "a" mixes types: int64 up to row 2, which has str'
+    ):
         open_source(path).write(np.ones(3, bool), tmp_path / "a.parquet")
     assert not (tmp_path / "a.parquet").exists()
     assert open_source(path).write(np.array([True, True, False]), tmp_path / "a.parquet") == 2

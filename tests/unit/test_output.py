@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from rows import MASK, ROWS, leftovers
 
-from datapruner.dataset import output
-from datapruner.dataset.output import AtomicFile, atomic_write_bytes, check_writable, open_output
+from datapruner.output import AtomicFile, atomic_write_bytes, check_writable, open_output
 from datapruner.dataset.source import open_source
 from datapruner.errors import OutputError
 
@@ -33,11 +32,16 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
+def _write_and_raise(path: Path, error: type[BaseException]) -> None:
+    with AtomicFile(path, overwrite=True) as file:
+        file.write(b"half")
+        raise error
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error), AtomicFile(tmp_path / "a.bin") as file:
-        file.write(b"one")
-        raise error
+    with pytest.raises(error):
+        _write_and_raise(tmp_path / "a.bin", error)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -61,16 +65,17 @@ def test_ctrl_c_in_the_middle_of_the_rows_leaves_nothing(
 def test_a_failed_overwrite_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError), AtomicFile(path, overwrite=True) as file:
-        file.write(b"new")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        _write_and_raise(path, RuntimeError)
     assert path.read_bytes() == b"old"
 
 
 def test_an_existing_file_is_refused_unless_asked(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     atomic_write_bytes(path, b"old")
-    with pytest.raises(OutputError, match=r"a\.bin exists; pass --overwrite or choose another name"):
+    with pytest.raises(
+        OutputError, match=r"a\.bin exists; pass --overwrite or choose another name"
+    ):
         atomic_write_bytes(path, b"new")
     path.chmod(0o640)
     atomic_write_bytes(path, b"new", overwrite=True)
@@ -85,8 +90,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(
     if not links:
         monkeypatch.setattr(os, "link", _no_links)
     path = tmp_path / "a.bin"
-    with pytest.raises(OutputError, match="exists"), AtomicFile(path) as file:
-        file.write(b"ours")
+    with pytest.raises(OutputError, match="exists"), AtomicFile(path):
         path.write_bytes(b"theirs")
     assert path.read_bytes() == b"theirs"
     assert leftovers(tmp_path) == []
@@ -196,19 +200,21 @@ def test_a_zip_can_be_written_through_it(tmp_path: Path) -> None:
 
 def test_standard_output_gets_the_bytes_alone() -> None:
     code = (
-        "from datapruner.dataset.source import open_source; import numpy as np; from pathlib import Path;"
-        "open_source(Path('-')).write(np.array([True, False, True]), Path('-'))"
+        "from datapruner.dataset.source import open_source; import numpy as np; from pathlib "
+        "import Path;open_source(Path('-')).write(np.array([True, False, True]), Path('-'))"
     )
     lines = b'{"a":  1}\n\n{"a": 2}\n{"a": 3}'
-    done = subprocess.run([sys.executable, "-c", code], input=lines, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=lines, capture_output=True, check=True
+    )
     assert done.stdout == b'{"a":  1}\n{"a": 3}\n'
     assert done.stderr == b""
 
 
 def test_a_killed_process_leaves_no_file_of_the_wanted_name(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from datapruner.dataset.output import AtomicFile\n"
-        "with AtomicFile(Path(sys.argv[1])) as out:\n"
+        "import os, sys; from pathlib import Path; from datapruner.output import "
+        "AtomicFile\nwith AtomicFile(Path(sys.argv[1])) as out:\n"
         "    out.write(b'half'); out.flush(); os.kill(os.getpid(), 9)\n"
     )
     path = tmp_path / "a.jsonl"
@@ -217,7 +223,3 @@ def test_a_killed_process_leaves_no_file_of_the_wanted_name(tmp_path: Path) -> N
     assert len(leftovers(tmp_path)) == 1
     atomic_write_bytes(path, b"{}\n")
     assert open_source(tmp_path).description == "a.jsonl"  # the stale one is passed over
-
-
-def test_nothing_of_the_module_is_hidden() -> None:
-    assert set(output.__all__) <= set(dir(output))
