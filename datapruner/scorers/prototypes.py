@@ -95,11 +95,14 @@ class Prototypes:
             ScoreError: a vector is NaN, infinite or without direction (names the first five rows).
             InputError: k above the number of rows.
         """
+        from datapruner.vectors.content import scan
         from datapruner.vectors.kmeans import assign, default_k, fit_centroids
         from datapruner.vectors.store import open_vectors
 
         vectors = open_vectors(items.feature("embedding", "prototypes"))
         labelled = len(items.group_names) > 1
+        keys, bad = scan(vectors, progress)
+        items = self._bar_bad(items, bad)
         if not items.countable:
             return Scores(np.zeros(items.n, np.float32), items, self.meaning, "prototypes")
         k = self.k or default_k(items.countable, len(items.group_names) if labelled else None)
@@ -113,12 +116,17 @@ class Prototypes:
             backend=self.backend,
             device=self.device,
             rows=items.is_countable,
+            keys=keys,
             progress=progress,
         )
         found = assign(
-            vectors, centroids, backend=self.backend, device=self.device, progress=progress
+            vectors,
+            centroids,
+            keys=keys,
+            backend=self.backend,
+            device=self.device,
+            progress=progress,
         )
-        items = self._bar_bad(items, found.bad)
         values = np.where(items.barred, np.float32(0), found.distance)
         labels = np.where(items.barred, np.int32(0), found.labels)
         details = {
@@ -150,10 +158,10 @@ class Prototypes:
         if not rows.size:
             return items
         if self.on_bad == "error":
-            shown = ", ".join(f"row {items.ids[r]}: {_BAD[int(bad[r])]}" for r in rows[:5])
+            shown = ", ".join(f"row {r}: {_BAD[int(bad[r])]}" for r in rows[:5])
             raise ScoreError(
                 f"prototypes: {rows.size} of {items.n} vectors have no direction ({shown}). "
-                'Fix them, or drop them with on_bad="drop" (--on-bad drop).'
+                'Mend them, or leave such rows out with on_bad="drop" (--on-bad drop).'
             )
         return items.bar(wrong)
 

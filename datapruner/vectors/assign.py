@@ -19,12 +19,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
@@ -34,25 +31,19 @@ import numpy as np
 import numpy.typing as npt
 
 from datapruner.core.types import IntArray, UInt8Array, UInt64Array
-from datapruner.errors import InputError, MissingExtraError
+from datapruner.errors import InputError
 from datapruner.vectors.centroids import Centroids
 from datapruner.vectors.content import row_dot, row_keys, unit_and_bad, unit_rows
+from datapruner.vectors.proposals import Maker, proposer
 from datapruner.vectors.store import Vectors
 
 __all__ = ["AssignedBlock", "Assignment", "Progress", "assign", "assign_blocks"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 Float32Array: TypeAlias = npt.NDArray[np.float32]
-_Proposal: TypeAlias = tuple[Float32Array, IntArray, tuple[IntArray, IntArray]]
-"""Best scores, their centroids, and the (row, centroid) pairs of every row with a close second."""
-_Propose: TypeAlias = Callable[[Float32Array, Float32Array], _Proposal]
-_Maker: TypeAlias = Callable[[Float32Array, Float32Array], _Propose]
 
 STRIP_ROWS = 1024
 """Rows multiplied at a time."""
-
-TILE_CENTROIDS = 4096
-"""Centroids multiplied at a time: a tile of the product is at most 8 MiB."""
 
 PAIRS = 4096
 """Pairs settled at a time in float64."""
@@ -168,7 +159,7 @@ def assign_blocks(
         )
     if keys is not None and len(keys) != vectors.n:
         raise InputError(f"{len(keys)} keys were given for {vectors.n} rows.")
-    table = _Table(centroids, _maker(backend, device))
+    table = _Table(centroids, proposer(backend, device))
 
     def work(numbered: tuple[int, Float32Array]) -> AssignedBlock:
         start, block = numbered
@@ -206,7 +197,7 @@ def _blas() -> Any:
 class _Table:
     """Centroids with what each strip needs of them."""
 
-    def __init__(self, centroids: Centroids, propose: _Maker) -> None:
+    def __init__(self, centroids: Centroids, propose: Maker) -> None:
         self.is_cosine = centroids.metric == "cosine"
         rows = np.ascontiguousarray(centroids.centroids)
         self.rows = unit_rows(rows)[0] if self.is_cosine else rows
@@ -301,102 +292,3 @@ def _settle(
     order = np.lexsort((candidate, value, of))
     settled, first_of = np.unique(of[order], return_index=True)
     labels[settled] = candidate[order][first_of]
-
-
-def _maker(backend: str, device: str) -> _Maker:
-    """The function that makes the proposing function, for the library and device asked for."""
-    known = ("auto", "numpy", "torch", "faiss", "sklearn")
-    if backend not in known or device not in ("auto", "cpu", "cuda"):
-        raise InputError(
-            f'backend="{backend}", device="{device}" is not known; backends: {", ".join(known)}; '
-            "devices: auto, cpu, cuda."
-        )
-    if backend in ("faiss", "sklearn"):
-        backend = "auto"
-    if backend == "torch" or device == "cuda":
-        if backend == "numpy":
-            raise InputError('NumPy has no CUDA; use backend="torch", or "auto".')
-        if find_spec("torch") is None:
-            raise MissingExtraError('This needs torch: pip install "datapruner[gpu]".')
-    elif backend == "numpy" or device == "cpu" or not _may_have_cuda():
-        return _numpy_propose
-    import torch
-
-    has_cuda = device != "cpu" and torch.cuda.is_available()
-    if device == "cuda" and not has_cuda:
-        raise InputError('device="cuda" needs a GPU that torch sees; use device="auto".')
-    if backend == "auto" and not has_cuda:
-        return _numpy_propose
-    return partial(_torch_propose, device="cuda" if has_cuda else "cpu")
-
-
-def _may_have_cuda() -> bool:
-    """Whether it is worth loading torch (two seconds) to ask it."""
-    return find_spec("torch") is not None and (
-        "torch" in sys.modules or shutil.which("nvidia-smi") is not None
-    )
-
-
-def _numpy_propose(centroids: Float32Array, half: Float32Array) -> _Propose:
-    tiles = [
-        (first, np.ascontiguousarray(centroids[first : first + TILE_CENTROIDS].T))
-        for first in range(0, len(centroids), TILE_CENTROIDS)
-    ]
-    shift = half if half.any() else None
-
-    def scores(rows: Float32Array, first: int, tile: Float32Array) -> Float32Array:
-        product = rows @ tile
-        if shift is not None:
-            product -= shift[first : first + TILE_CENTROIDS]
-        return product
-
-    def propose(rows: Float32Array, margin: Float32Array) -> _Proposal:
-        best = np.full(len(rows), -np.inf, dtype=np.float32)
-        second = best.copy()
-        labels = np.zeros(len(rows), dtype=np.int64)
-        every = np.arange(len(rows))
-        for first, tile in tiles:
-            product = scores(rows, first, tile)
-            top = product.argmax(axis=1)
-            value = product[every, top]
-            product[every, top] = -np.inf
-            runner_up = np.maximum(product.max(axis=1), np.minimum(best, value))
-            labels = np.where(value > best, top + first, labels)
-            np.maximum(second, runner_up, out=second)
-            np.maximum(best, value, out=best)
-        close = np.flatnonzero(second >= best - margin)
-        if not len(close):
-            return best, labels, (close, close)
-        few, floor = rows[close], (best - margin)[close, None]
-        found = [
-            (close[r], c + first)
-            for first, tile in tiles
-            for r, c in [np.nonzero(scores(few, first, tile) >= floor)]
-        ]
-        return (
-            best,
-            labels,
-            (np.concatenate([r for r, _ in found]), np.concatenate([c for _, c in found])),
-        )
-
-    return propose
-
-
-def _torch_propose(centroids: Float32Array, half: Float32Array, *, device: str) -> _Propose:
-    import torch
-
-    table = torch.from_numpy(np.ascontiguousarray(centroids.T)).to(device)
-    shift = torch.from_numpy(half).to(device)
-
-    def propose(rows: Float32Array, margin: Float32Array) -> _Proposal:
-        with torch.inference_mode():
-            product = torch.from_numpy(rows).to(device) @ table - shift
-            best, labels = product.max(dim=1)
-            floor = (best - torch.from_numpy(margin).to(device))[:, None]
-            near = product >= floor
-            near[near.sum(dim=1) == 1] = False
-            of, candidate = near.nonzero(as_tuple=True)
-            out = [t.cpu().numpy() for t in (best, labels, of, candidate)]
-        return out[0], out[1], (out[2], out[3])
-
-    return propose

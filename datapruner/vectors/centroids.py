@@ -15,7 +15,7 @@ from datapruner.core.types import BoolArray
 from datapruner.errors import FormatError, InputError, OutputError
 from datapruner.vectors.content import row_dot, row_keys, unit_rows
 
-__all__ = ["Centroids", "Metric", "tidy"]
+__all__ = ["Centroids", "Metric", "distinct", "tidy"]
 
 Metric: TypeAlias = Literal["cosine", "l2"]
 
@@ -123,10 +123,10 @@ def tidy(centroids: npt.NDArray[np.float32], metric: Metric) -> npt.NDArray[np.f
         rows = unit_rows(rows)[0]
     keys, first = np.unique(row_keys(rows), return_index=True)
     rows = rows[first]
-    return rows[_distinct(rows)] if metric == "cosine" and len(keys) > 1 else rows
+    return rows[distinct(rows)] if metric == "cosine" and len(keys) > 1 else rows
 
 
-def _distinct(unit: npt.NDArray[np.float32]) -> BoolArray:
+def distinct(unit: npt.NDArray[np.float32]) -> BoolArray:
     """Which rows have no near-equal kept row before them; near-equality is settled in float64."""
     keep = np.ones(len(unit), dtype=np.bool_)
     margin = 4 * unit.shape[1] * 2.0**-24

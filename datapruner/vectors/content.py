@@ -8,6 +8,7 @@ on the number of rows, so longer rows are summed in fixed pieces.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -28,8 +29,8 @@ BAD_REASONS = ("", "not a number", "infinite", "zero")
 PIECE = 4096
 """Columns summed at a time; safely below the iterator's buffer."""
 
-KEY_ROWS = 512
-"""Rows hashed at a time: the 64-bit products then stay in the second-level cache (measured)."""
+KEY_ROWS = 128
+"""Rows hashed at a time: their 64-bit words then stay in the second-level cache (measured)."""
 
 
 def row_dot(left: npt.NDArray[F], right: npt.NDArray[F]) -> npt.NDArray[F]:
@@ -67,7 +68,7 @@ def row_keys(block: Float32Array) -> UInt64Array:
     Source: Lemire and Kaser 2014, "Strongly universal string hashing is fast" (multilinear family).
     """
     m, d = block.shape
-    weights = rng.stream(0, f"row keys {d}").integers(0, 2**64, d, dtype=np.uint64) | np.uint64(1)
+    weights = _weights(d)
     sums = np.empty(m, dtype=np.uint64)
     wide = np.empty((min(m, KEY_ROWS), d), dtype=np.uint64)
     for first in range(0, m, KEY_ROWS):
@@ -78,6 +79,14 @@ def row_keys(block: Float32Array) -> UInt64Array:
         # Integer sums wrap around and so are exact in any order; no fixed pieces needed.
         sums[first : first + KEY_ROWS] = np.einsum("ij,j->i", part, weights)
     return rng.mix(sums)
+
+
+@lru_cache(maxsize=8)
+def _weights(d: int) -> UInt64Array:
+    """Odd 64-bit weights for one width; drawn once, since a call may bring few rows."""
+    drawn = rng.stream(0, f"row keys {d}").integers(0, 2**64, d, dtype=np.uint64) | np.uint64(1)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def bad_rows(block: Float32Array) -> UInt8Array:
@@ -130,8 +139,11 @@ def scan(vectors: Vectors, progress: Any = None) -> tuple[UInt64Array, UInt8Arra
         progress: called as progress("scan", rows done, n) after each block.
 
     Returns:
-        (keys, bad): shapes (n,), uint64 and uint8; see ``row_keys`` and ``bad_rows``.
+        (keys, bad): shapes (n,), uint64 and uint8; see ``row_keys`` and ``bad_rows``. They stay with
+        the vectors, so that whoever asks again does not read everything again.
     """
+    if vectors.scanned is not None:
+        return vectors.scanned
     keys = np.empty(vectors.n, dtype=np.uint64)
     bad = np.empty(vectors.n, dtype=np.uint8)
     for start, block in vectors.blocks():
@@ -140,6 +152,7 @@ def scan(vectors: Vectors, progress: Any = None) -> tuple[UInt64Array, UInt8Arra
         bad[start:stop] = bad_rows(block)
         if progress is not None:
             progress("scan", stop, vectors.n)
+    vectors.scanned = (keys, bad)
     return keys, bad
 
 

@@ -36,7 +36,7 @@ from datapruner.vectors.assign import (
     assign_blocks,
     check_range,
 )
-from datapruner.vectors.centroids import Centroids, Metric, tidy
+from datapruner.vectors.centroids import Centroids, Metric, distinct, tidy
 from datapruner.vectors.content import row_dot, scan, unit_rows
 from datapruner.vectors.store import Vectors
 
@@ -131,7 +131,10 @@ def fit_centroids(
     x = vectors.take(usable[sample])
     _prepare(x, spherical)
     is_first = np.concatenate([[True], hashes[1:] != hashes[:-1]])
-    start = x[np.flatnonzero(is_first)[:k]]
+    # Rows that differ in length alone have other keys but the same direction: FAISS would split the
+    # clusters they leave empty. Twice as many candidates leave room to drop them.
+    start = x[np.flatnonzero(is_first)[: 2 * k]]
+    start = start[distinct(start)][:k] if spherical else start[:k]
     if progress is not None:
         progress("train", 0, iterations)
     if is_first.sum() <= k:

@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from datapruner.core.types import AnyArray, IntArray
+from datapruner.core.types import AnyArray, IntArray, UInt8Array, UInt64Array
 from datapruner.errors import InputError, OutputError
 
 __all__ = ["VectorWriter", "Vectors", "as_float32", "open_vectors"]
@@ -61,6 +61,7 @@ class Vectors:
         self._starts = np.cumsum([0, *(len(part) for part in self._parts)], dtype=np.int64)
         self._maps = [_file_map(part) for part in parts]
         self._keep_alive = keep_alive
+        self.scanned: tuple[UInt64Array, UInt8Array] | None = None
         self.n = int(self._starts[-1])
         self.d = d
         self.dtype = dtype
