@@ -14,8 +14,8 @@ import numpy as np
 
 from datapruner.dataset.canonical import to_json
 from datapruner.dataset.discover import output_format
-from datapruner.output import check_writable, open_output
 from datapruner.errors import InputError
+from datapruner.output import check_writable, open_output
 
 if TYPE_CHECKING:
     from datapruner.dataset.base import Keep, SourceBase

@@ -14,8 +14,9 @@ import orjson
 
 from datapruner.core.budget import Budget, as_budget
 from datapruner.core.ledger import Fill
-from datapruner.core.pruner import Pruner, refuse_unknown_keys, select
+from datapruner.core.pruner import Pruner, refuse_unknown_keys
 from datapruner.core.scores import Scores
+from datapruner.core.select import check_fill, select
 from datapruner.core.selection import Selection
 from datapruner.dataset.discover import format_of, output_format
 from datapruner.dataset.manifest import build_manifest, file_digest, to_bytes
@@ -200,7 +201,9 @@ class PruneJob(ScoreJob):
             BudgetError: the budget cannot be read.
             UnknownMethodError: no such method, pick or allocator.
         """
+        check_fill(self.fill)
         Pruner(self.method, allocate=self.allocate, pick=self.pick, fill=self.fill)
+        self.reading()
         return as_budget(self.budget)
 
     def _check_output(self, data: Source | Vectors) -> None:

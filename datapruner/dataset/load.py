@@ -20,7 +20,7 @@ from datapruner.core.items import Items
 from datapruner.core.types import AnyArray, BoolArray
 from datapruner.dataset.ids import ids_from_column, ids_from_content
 from datapruner.dataset.source import BadRow, Block, Source
-from datapruner.errors import InputError, MissingColumnError
+from datapruner.errors import InputError, MissingColumnError, nearest
 from datapruner.tokens import TokenCounter
 from datapruner.vectors.embed import Embedder, embed_texts
 from datapruner.vectors.store import Vectors, VectorWriter, open_vectors
@@ -212,6 +212,8 @@ def _gather(
     """Pass the blocks on, noting ids, labels, prices and bad rows on the way."""
     for block in source.blocks(columns.names(), content=columns.id is None):
         got.n = block.start + block.rows
+        if not block.start:
+            _check_names(block, columns.names(), source)
         for row in block.bad:
             got.add(row)
         if columns.text is not None:
@@ -232,6 +234,18 @@ def _gather(
         got.stop_if_bad()
         if progress is not None:
             progress("read", got.n, 0)
+
+
+def _check_names(block: Block, names: Sequence[str], source: Source) -> None:
+    """A column that no row of the first block has is misspelt; say so before the work, not after.
+
+    Sources without a schema know the keys of their first rows alone, and find out at the end.
+    """
+    good = block.rows - len(block.bad)
+    for name in names:
+        if good and name not in source.columns and all(v is None for v in block.columns[name]):
+            hint = nearest(name, source.columns)
+            raise MissingColumnError(f'no column "{name}" in {source.description}. {hint}')
 
 
 def _plain(values: Any) -> list[Any]:

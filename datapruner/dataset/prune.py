@@ -13,12 +13,13 @@ import numpy as np
 from datapruner.core.budget import Budget, as_budget
 from datapruner.core.items import Items
 from datapruner.core.ledger import Fill
-from datapruner.core.pruner import Picker, refuse_unknown_keys, select
+from datapruner.core.pruner import refuse_unknown_keys
 from datapruner.core.scores import Scores
+from datapruner.core.select import Picker, select
 from datapruner.core.selection import Selection
 from datapruner.core.types import IntArray
-from datapruner.dataset.reading import PLAIN_UNITS, Note, Reading, read_items
-from datapruner.dataset.source import BadRow, Source, open_source
+from datapruner.dataset.reading import PLAIN_UNITS, Note, Reading, is_source, read_items
+from datapruner.dataset.source import BadRow, open_source
 from datapruner.errors import InputError
 from datapruner.methods import load
 from datapruner.methods import method as find_method
@@ -206,7 +207,7 @@ def _is_paths(data: Any) -> bool:
 
 
 def _described(data: Any) -> str:
-    return f"{data.description} " if isinstance(data, Source | Vectors) else ""
+    return f"{data.description} " if is_source(data) or isinstance(data, Vectors) else ""
 
 
 def _bad_vectors(items: Items, known: Mapping[int, BadRow], where: str) -> list[BadRow]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from datapruner.dataset.canonical import to_json
-from datapruner.output import check_writable, open_output
 from datapruner.dataset.source import BadRow
 from datapruner.errors import InputError
+from datapruner.output import check_writable, open_output
 
 __all__ = ["Quarantine"]
 

@@ -24,6 +24,7 @@ __all__ = [
     "Note",
     "Reading",
     "column_or_vectors",
+    "is_source",
     "is_vectors",
     "load_vectors",
     "read_items",
@@ -61,6 +62,8 @@ class Reading:
         """Refuse what no run could use."""
         if self.on_bad not in ("error", "drop"):
             raise InputError(f'on_bad is {self.on_bad!r}; it must be "error" or "drop".')
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise InputError(f'device is {self.device!r}; it must be "auto", "cpu" or "cuda".')
 
 
 def read_items(
@@ -77,7 +80,7 @@ def read_items(
     """
     if data is None or is_vectors(data):
         return Loaded(_bare_items(data, reading), ()), {}
-    source = data if isinstance(data, Source) else open_source(data)
+    source: Source = data if is_source(data) else open_source(data)
     columns, vectors = _columns(source, reading, needs)
     details: dict[str, Any] = {}
     encode = None
@@ -85,7 +88,8 @@ def read_items(
         from datapruner.vectors.embed import resolve_embedder
 
         encode = resolve_embedder(reading.embedder, device=reading.device)
-        details |= {"embedder": encode.name, "embedder_fingerprint": encode.fingerprint}
+        # Nested, for reports show plain details only: this one is for machines.
+        details |= {"embedder": encode.name, "fingerprints": {"embedder": encode.fingerprint}}
     counter = None
     if reading.tokens is not None:
         counter = _counter(reading.tokens, encode)
@@ -113,6 +117,11 @@ def _joined(loaded: Loaded, vectors: Vectors, source: Source) -> Loaded:
         )
     features = {**loaded.items.features, "embedding": vectors}
     return dataclasses.replace(loaded, items=dataclasses.replace(loaded.items, features=features))
+
+
+def is_source(data: Any) -> bool:
+    """Whether data is a ``Source`` already; asks the type, for a lazy frame computes when asked."""
+    return callable(getattr(type(data), "blocks", None)) and not isinstance(data, Vectors)
 
 
 def is_vectors(data: Any) -> bool:

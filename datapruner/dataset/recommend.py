@@ -5,8 +5,8 @@ depends on how much is kept and on how clean the labels are, so it is measured, 
 of at most 2000 rows is split several times into rows to prune and rows held out; every pick and
 random are cut to the same size at three shares, two cheap heads (a logistic regression and nearest
 neighbours) are trained on what is kept, and their accuracy on the held-out rows is compared split
-by split. A pick is recommended only when it beats random by two standard errors; otherwise the
-answer is to use random.
+by split. A pick is recommended only when it beats random by two standard errors, and the rate of
+the commonest class too; otherwise the answer is to use random.
 
 The splits overlap, so their spread alone would flatter the answer: the standard error carries the
 correction of Nadeau and Bengio (2003), var * (1 / splits + held_out / trained_on).
@@ -106,7 +106,8 @@ def recommend(
         seed=subseed(seed, "recommend"),
     )
     evidence = _evidence(trials)
-    answer = _decide(evidence, share)
+    chance = 100 * float(np.bincount(y).max()) / len(y)
+    answer = _decide(evidence, share, chance)
     trained = trials[0].trained_on
     return Recommendation(
         pick=answer,
@@ -120,7 +121,7 @@ def recommend(
         splits=splits,
         basis="probe",
         evidence=evidence,
-        notes=_notes(evidence, answer, share, kept, len(names), trained, n),
+        notes=_notes(evidence, answer, share, kept, len(names), trained, chance),
     )
 
 
@@ -229,7 +230,7 @@ def _error(values: FloatArray, trial: Trial) -> float:
     return float(np.sqrt(values.var(ddof=1) * weight))
 
 
-def _decide(evidence: Sequence[Evidence], share: float) -> Pick:
+def _decide(evidence: Sequence[Evidence], share: float, chance: float) -> Pick:
     """The pick with the largest lead among those that lead clearly; random if there is none."""
     leaders = [
         row
@@ -237,6 +238,7 @@ def _decide(evidence: Sequence[Evidence], share: float) -> Pick:
         if row.pick != "uniform"
         and row.share == share
         and row.difference > max(ERRORS * row.difference_error, MARGIN)
+        and row.accuracy > chance + ERRORS * row.error
         and np.mean([other.difference for other in evidence if other.pick == row.pick]) > 0
     ]
     return max(leaders, key=lambda row: row.difference).pick if leaders else "uniform"
@@ -249,7 +251,7 @@ def _notes(
     kept: int,
     classes: int,
     trained: int,
-    n: int,
+    chance: float,
 ) -> tuple[str, ...]:
     notes = []
     real, probed = kept / classes, share * trained / classes
@@ -264,15 +266,14 @@ def _notes(
         notes.append(
             f"No pick beat random by {ERRORS:g} standard errors and {MARGIN:g} points here."
         )
-    worse = [
-        row.pick for row in at.values() if row.difference < -ERRORS * row.difference_error < 0
-    ]
+    worse = [row.pick for row in at.values() if row.difference < -ERRORS * row.difference_error < 0]
     if worse:
         notes.append(f"Clearly worse than random here: {', '.join(worse)}.")
     if probed < 2:
         notes.append(f"The pilot kept {probed:.1f} rows a class: too few to say much; raise pilot.")
-    if max(row.accuracy for row in at.values()) < 150 / classes:
-        notes.append("Both heads are near chance: labels and embeddings may have little in common.")
-    if n <= trained * 1.5 + 1:
-        notes.append("The pilot is the whole corpus.")
+    if not any(row.accuracy > chance + ERRORS * row.error for row in at.values()):
+        notes.append(
+            f"No head beats always guessing the commonest class ({chance:.1f} %): labels and "
+            "embeddings may have little in common, or the pilot kept too few rows."
+        )
     return tuple(notes)

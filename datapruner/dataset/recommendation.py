@@ -92,7 +92,9 @@ class Recommendation:
 
     def __str__(self) -> str:
         floor = f", {self.floor:.0%} of every class's fair part guaranteed" if self.floor else ""
-        lines = [f"{self.words} (pick={self.pick}){floor}: {self.share:.4g} of {self.rows:,} rows"]
+        lines = [
+            f"{self.words} (pick={self.pick}){floor}: {100 * self.share:.4g} % of {self.rows:,} rows"
+        ]
         if self.basis == "probe":
             lines += [
                 f"pilot of {self.pilot:,} rows, {self.classes} classes, {self.splits} splits, "
@@ -106,7 +108,7 @@ class Recommendation:
         head = ("share", "kept", "pick", "linear", "neighbours", "both", "against random")
         body = [
             (
-                f"{row.share:.4g}",
+                f"{100 * row.share:.4g} %",
                 str(row.kept),
                 row.pick,
                 f"{row.linear:.1f}",

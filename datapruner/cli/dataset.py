@@ -1,0 +1,258 @@
+"""The commands that read a corpus: prune, score, recommend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from datapruner.cli import options as opt
+from datapruner.cli.config import as_share, bad_limit
+from datapruner.cli.io import listening, say, write_data, write_json
+from datapruner.errors import InputError
+
+if TYPE_CHECKING:
+    from datapruner.core.scores import Scores
+    from datapruner.dataset.job import ScoreJob
+
+__all__ = ["prune", "recommend", "score"]
+
+
+def prune(
+    inputs: opt.Inputs,
+    budget: opt.BudgetText,
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            metavar="OUT",
+            help="The file of kept rows: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, or .npy "
+            "for vectors; - streams JSON lines to stdout.",
+        ),
+    ],
+    method: opt.Method = "prototypes",
+    text: opt.Text = None,
+    id: opt.Id = None,
+    label: opt.Label = None,
+    embedding: opt.Embedding = None,
+    cost: opt.Cost = None,
+    tokens: opt.Tokens = None,
+    embedder: opt.Embedder = "auto",
+    pick: opt.Pick = None,
+    allocate: opt.Allocate = None,
+    fill: opt.Fill = "skip",
+    k: opt.Prototypes = None,
+    metric: opt.Metric = None,
+    device: opt.Device = "auto",
+    seed: opt.Seed = 0,
+    on_bad: opt.OnBad = "error",
+    bad_limit: opt.BadLimit = None,
+    format: opt.Format = None,
+    cache: opt.Cache = None,
+    no_cache: opt.NoCache = False,
+    report: opt.ReportFile = None,
+    config: opt.Config = None,
+    overwrite: opt.Overwrite = False,
+    dry_run: opt.DryRun = False,
+    quiet: opt.Quiet = False,
+    json: opt.Json = False,
+) -> None:
+    """Keep the rows of a corpus that fit a budget best.
+
+    Beside OUT stand OUT.selection.npz (for `datapruner explain`) and OUT.manifest.json (for
+    `datapruner verify`).
+    """
+    from datapruner.dataset.job import PruneJob
+
+    if json and out == "-":
+        raise InputError("--json and --out - would both write to stdout; drop one of them.")
+    job = PruneJob(
+        inputs=tuple(inputs),
+        out=out,
+        budget=budget,
+        pick=pick,
+        allocate=allocate,
+        fill=fill,  # type: ignore[arg-type]
+        **_scoring(locals()),
+    )
+    if dry_run:
+        _show_estimate(job, quiet, json)
+        return
+    with listening(quiet, _expected_rows(job, quiet)) as progress:
+        result = job.run(
+            overwrite=overwrite,
+            cache=_cache(cache, no_cache),
+            progress=progress,
+            report=None if report is None else Path(report),
+        )
+    if json:
+        write_json(result.selection.report().to_dict())
+    else:
+        say(str(result.selection.report()), quiet=quiet)
+    written = [str(path) for path in result.paths] + ([report] if report else [])
+    _say_bad(len(result.bad), quiet)
+    _say_written(written, quiet)
+
+
+def score(
+    inputs: opt.Inputs,
+    out: Annotated[
+        str, typer.Option("--out", metavar="OUT.npz", help="The file of scores, for `select`.")
+    ],
+    method: opt.Method = "prototypes",
+    text: opt.Text = None,
+    id: opt.Id = None,
+    label: opt.Label = None,
+    embedding: opt.Embedding = None,
+    cost: opt.Cost = None,
+    tokens: opt.Tokens = None,
+    embedder: opt.Embedder = "auto",
+    k: opt.Prototypes = None,
+    metric: opt.Metric = None,
+    device: opt.Device = "auto",
+    seed: opt.Seed = 0,
+    on_bad: opt.OnBad = "error",
+    bad_limit: opt.BadLimit = None,
+    format: opt.Format = None,
+    cache: opt.Cache = None,
+    no_cache: opt.NoCache = False,
+    config: opt.Config = None,
+    overwrite: opt.Overwrite = False,
+    dry_run: opt.DryRun = False,
+    quiet: opt.Quiet = False,
+    json: opt.Json = False,
+) -> None:
+    """Score every row once, for any number of budgets.
+
+    `datapruner select` then cuts the scores to a budget in no time.
+    """
+    from datapruner.dataset.job import ScoreJob
+
+    job = ScoreJob(inputs=tuple(inputs), out=out, **_scoring(locals()))
+    if dry_run:
+        _show_estimate(job, quiet, json)
+        return
+    with listening(quiet, _expected_rows(job, quiet)) as progress:
+        scores, bad, paths = job.run_score(
+            overwrite=overwrite, cache=_cache(cache, no_cache), progress=progress
+        )
+    facts = _facts(scores, len(bad))
+    if json:
+        write_json(facts)
+    elif scores.items.countable:
+        say(
+            f"scored {facts['rows']:,} rows with {scores.method}; higher is {scores.meaning}\n"
+            f"  score    {facts['lowest']:.4g} to {facts['highest']:.4g}, "
+            f"median {facts['median']:.4g}",
+            quiet=quiet,
+        )
+    else:
+        say("there were no rows to score", quiet=quiet)
+    _say_bad(len(bad), quiet)
+    _say_written([str(path) for path in paths], quiet)
+
+
+def recommend(
+    inputs: opt.Inputs,
+    label: Annotated[
+        str, typer.Option("--label", metavar="COL", help="The column of labels to probe with.")
+    ],
+    share: Annotated[
+        str, typer.Option("--share", metavar="P%", help='What will be kept, as "30%" or 0.3.')
+    ],
+    text: opt.Text = None,
+    id: opt.Id = None,
+    embedding: opt.Embedding = None,
+    embedder: opt.Embedder = "auto",
+    device: opt.Device = "auto",
+    seed: opt.Seed = 0,
+    on_bad: opt.OnBad = "error",
+    bad_limit: opt.BadLimit = None,
+    format: opt.Format = None,
+    cache: opt.Cache = None,
+    no_cache: opt.NoCache = False,
+    config: opt.Config = None,
+    quiet: opt.Quiet = False,
+    json: opt.Json = False,
+) -> None:
+    """Which end to keep, asked of your own labelled rows.
+
+    Small classifiers are trained on what each pick keeps of a pilot, and compared with random.
+    """
+    from datapruner.dataset.advise import advise
+    from datapruner.dataset.job import ScoreJob
+
+    kept = as_share(share)
+    if kept is None:
+        raise InputError(f'share is {share!r}; write what is kept, as "30%" or 0.3.')
+    job = ScoreJob(inputs=tuple(inputs), out="-", **_scoring(locals()))
+    with listening(quiet, _expected_rows(job, quiet)) as progress:
+        answer = advise(job, kept, cache=_cache(cache, no_cache), progress=progress)
+    if json:
+        write_json(answer.to_dict())
+    else:
+        write_data(str(answer))
+
+
+def _scoring(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a ``ScoreJob`` among a command's arguments."""
+    names = ("method", "text", "id", "label", "embedding", "cost", "tokens", "embedder", "device")
+    found = {name: given[name] for name in (*names, "format", "on_bad", "seed") if name in given}
+    params = {name: given[name] for name in ("k", "metric") if given.get(name) is not None}
+    return {**found, "bad_limit": bad_limit(given["bad_limit"]), "params": params}
+
+
+def _cache(folder: str | None, none: bool) -> str | bool | None:
+    if none and folder is not None:
+        raise InputError("--cache and --no-cache exclude each other; drop one of them.")
+    return None if none else folder or True
+
+
+def _expected_rows(job: ScoreJob, quiet: bool) -> int:
+    """About how many rows there are, for the ETA; 0 where that would take a pass over them."""
+    if quiet:
+        return 0
+    from datapruner.dataset.estimate import expected_rows
+
+    return expected_rows(job)
+
+
+def _show_estimate(job: ScoreJob, quiet: bool, json: bool) -> None:
+    from datapruner.dataset.estimate import estimate
+
+    with listening(quiet):
+        found = estimate(job)
+    if json:
+        write_json(found.to_dict())
+    else:
+        write_data(str(found))
+
+
+def _facts(scores: Scores, bad: int) -> dict[str, Any]:
+    import numpy as np
+
+    values = scores.values[scores.items.is_countable].astype(np.float64)
+    spread = {}
+    if values.size:
+        low, middle, high = np.quantile(values, [0, 0.5, 1]).tolist()
+        spread = {"lowest": low, "median": middle, "highest": high}
+    return {
+        "rows": scores.items.countable,
+        "bad": bad,
+        "method": scores.method,
+        "meaning": f"higher is {scores.meaning}",
+        "unit": scores.items.unit,
+        **spread,
+        "ran": dict(scores.details),
+    }
+
+
+def _say_bad(bad: int, quiet: bool) -> None:
+    if bad:
+        say(f"{bad:,} rows could not be used and were left out", quiet=quiet)
+
+
+def _say_written(paths: list[str], quiet: bool) -> None:
+    if paths:
+        say("\n".join(["wrote", *(f"  {path}" for path in paths)]), quiet=quiet)

@@ -1,0 +1,165 @@
+"""Every flag of the command line, once: its name is a parameter's name and a key of a TOML file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from datapruner.cli.config import read_config
+
+__all__ = [
+    "Allocate",
+    "BadLimit",
+    "BudgetText",
+    "Cache",
+    "Config",
+    "Cost",
+    "Device",
+    "DryRun",
+    "Embedder",
+    "Embedding",
+    "Fill",
+    "Format",
+    "Id",
+    "Inputs",
+    "Json",
+    "Label",
+    "Method",
+    "Metric",
+    "NoCache",
+    "OnBad",
+    "Overwrite",
+    "Pick",
+    "Prototypes",
+    "Quiet",
+    "ReportFile",
+    "Seed",
+    "Text",
+    "Tokens",
+]
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT",
+        show_default=False,
+        help="Files, folders or globs of .jsonl, .csv, .tsv (also .gz, .zst) or .parquet; one .npy "
+        "of vectors; or - for JSON lines on stdin.",
+    ),
+]
+BudgetText = Annotated[
+    str,
+    typer.Option(
+        "--budget",
+        metavar="B",
+        help='What to keep: "30%", "1200 items", "20000 tokens", "20%, floor 50%".',
+    ),
+]
+Method = Annotated[str, typer.Option("--method", metavar="NAME", help="See `datapruner methods`.")]
+Text = Annotated[
+    str | None,
+    typer.Option(
+        "--text",
+        metavar="COL",
+        help='The column to embed and count; default "text" where it is needed.',
+    ),
+]
+Id = Annotated[
+    str | None,
+    typer.Option("--id", metavar="COL", help="The column of ids; default: ids of the content."),
+]
+Label = Annotated[
+    str | None,
+    typer.Option("--label", metavar="COL", help="The column of labels: groups for floors."),
+]
+Embedding = Annotated[
+    str | None,
+    typer.Option(
+        "--embedding",
+        metavar="COL|FILE",
+        help="Vectors instead of a text: a column, .npy, .safetensors or file.parquet:column.",
+    ),
+]
+Cost = Annotated[str | None, typer.Option("--cost", metavar="COL", help="A column of prices.")]
+Tokens = Annotated[
+    str | None,
+    typer.Option(
+        "--tokens",
+        metavar="COUNTER",
+        help="What counts tokens: auto, words, characters, bytes, or a tokenizer file or folder.",
+    ),
+]
+Embedder = Annotated[
+    str,
+    typer.Option(
+        "--embedder",
+        metavar="NAME",
+        help="auto, minilm, offline, a model's folder, or its name on the hub.",
+    ),
+]
+Device = Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu or cuda.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of every draw.")]
+Prototypes = Annotated[
+    int | None,
+    typer.Option("--k", metavar="N", help="Number of prototypes; default from the rows or labels."),
+]
+Metric = Annotated[
+    str | None, typer.Option("--metric", metavar="M", help="cosine (default) or l2.")
+]
+Pick = Annotated[
+    str | None,
+    typer.Option(
+        "--pick",
+        metavar="NAME",
+        help="Which rows first: high, low, mixed, uniform, ...; default: the method's choice.",
+    ),
+]
+Allocate = Annotated[
+    str | None,
+    typer.Option(
+        "--allocate",
+        metavar="NAME",
+        help="How groups share the budget: whole, proportional, equal, weighted.",
+    ),
+]
+Fill = Annotated[
+    str, typer.Option("--fill", metavar="RULE", help="At a row that does not fit: skip or stop.")
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="F", help="Of inputs whose names do not tell."),
+]
+OnBad = Annotated[
+    str,
+    typer.Option("--on-bad", metavar="RULE", help="Rows that cannot be used: error, or drop."),
+]
+BadLimit = Annotated[
+    str | None,
+    typer.Option("--bad-limit", metavar="N|P%", help="Most such rows to bear, as 100 or 5%."),
+]
+Cache = Annotated[
+    str | None,
+    typer.Option("--cache", metavar="DIR", help="Where finished embeddings are kept."),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no embeddings.")]
+ReportFile = Annotated[
+    str | None,
+    typer.Option("--report", metavar="FILE.json", help="Write the report as JSON, too."),
+]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE.toml",
+        help='Take flags from a file: budget = "30%". A flag beats the file.',
+        callback=read_config,
+        is_eager=True,
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Estimate rows, memory and time; write nothing.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]

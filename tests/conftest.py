@@ -1,0 +1,36 @@
+"""Shared set-up: runtime type checks on the inner core, and Hypothesis without deadlines."""
+
+from __future__ import annotations
+
+from beartype import BeartypeConf
+from beartype.claw import beartype_packages
+from hypothesis import HealthCheck, settings
+
+# The inner modules, whose callers are our own: there an annotation is a promise. The doors of the
+# library take what users write, and answer a wrong type with an error of their own. Modules that a
+# strategy runs stay out, too: the checks look into lists at random, which Hypothesis forbids there.
+beartype_packages(
+    tuple(
+        f"datapruner.{name}"
+        for name in (
+            "core.allocate",
+            "core.apportion",
+            "core.archive",
+            "core.books",
+            "core.floors",
+            "core.ledger",
+            "core.order",
+            "core.report",
+            "core.table",
+        )
+    ),
+    conf=BeartypeConf(is_pep484_tower=True),
+)
+
+settings.register_profile(
+    "datapruner",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("datapruner")
