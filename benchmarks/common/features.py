@@ -1,8 +1,8 @@
 """Features of the benchmark data, each computed once and kept as .npy outside the repository.
 
-Two kinds are needed: what the selector looks at (unit rows: the *embedding*) and what the learner is
-trained on. Text uses MiniLM sentence vectors for both; digits and Fashion-MNIST are scored on principal
-components and learnt from pixels; CIFAR-10 uses patch features learnt without labels for both.
+Two kinds are needed: what the selector looks at (unit rows: the *embedding*) and what the learner
+is trained on. Text uses MiniLM sentence vectors for both; digits and Fashion-MNIST are scored on
+principal components and learnt from pixels; CIFAR-10 uses patch features, learnt without labels.
 """
 
 from __future__ import annotations
@@ -44,7 +44,18 @@ def unit(x: np.ndarray) -> np.ndarray:
 
 
 def principal(train: np.ndarray, test: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scores on the first ``d`` principal components of ``train``; deterministic signs."""
+    """Scores on the first ``d`` principal components of ``train``; deterministic signs.
+
+    On one thread whatever the environment says: another number of threads rounds differently, and
+    selections are made from the bits (they break ties and sample by content).
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return _principal(train, test, d)
+
+
+def _principal(train: np.ndarray, test: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
     mean = train.mean(0, dtype=np.float64)
     centred = (train - mean).astype(np.float32)
     values, vectors = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
@@ -81,7 +92,7 @@ def patches(train: np.ndarray, test: np.ndarray, *, filters: int = 256, d: int =
 
     A dictionary of ``filters`` 6 x 6 patches is learnt by k-means on whitened, contrast-normalised
     patches of the train rows; every image is described by its soft ("triangle") activations, summed
-    over the four quadrants, square-rooted, and projected on ``d`` principal components of the train rows.
+    over the four quadrants, square-rooted, and projected on ``d`` principal components.
     """
     key = fingerprint(train, test)
 
@@ -100,7 +111,8 @@ def _patch_features(train: np.ndarray, test: np.ndarray, filters: int, d: int) -
     rows = rng.integers(0, len(train), 100_000)
     top, left = rng.integers(0, 27, (2, 100_000))
     span = np.arange(6)
-    sample = train[rows[:, None, None], (top[:, None] + span)[:, :, None], (left[:, None] + span)[:, None]]
+    down, across = (top[:, None] + span)[:, :, None], (left[:, None] + span)[:, None]
+    sample = train[rows[:, None, None], down, across]
     flat = sample.transpose(0, 3, 1, 2).reshape(100_000, -1).astype(np.float32)
     flat = (flat - flat.mean(1, keepdims=True)) / np.sqrt(flat.var(1, keepdims=True) + 10)
     mean = flat.mean(0)

@@ -1,9 +1,9 @@
 """The data sets of the benchmarks, each as plain arrays, with a fingerprint of what was read.
 
-Nothing is downloaded. A set that is not on this machine raises ``DataAbsentError`` with one sentence
-on how to get it, and the benchmarks then skip it aloud. Three of them come with a package (digits,
-docstrings, Fashion-MNIST); the others lie in a folder of Parquet files that the environment variable
-``DATAPRUNER_DATA`` names, or that stands beside the repository as ``../shared/data``.
+Nothing is downloaded. A set that is not on this machine raises ``DataAbsentError`` with one
+sentence on how to get it, and the benchmarks then skip it aloud. Three of them come with a package
+(digits, docstrings, Fashion-MNIST); the others lie in a folder of Parquet files: the one that the
+environment variable ``DATAPRUNER_DATA`` names, else ``../shared/data`` beside the repository.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def data_folder() -> Path:
     named = os.environ.get("DATAPRUNER_DATA")
     folder = Path(named) if named else ROOT.parent / "shared" / "data"
     if not folder.is_dir():
-        where = "DATAPRUNER_DATA names no folder" if named else "no data folder beside the repository"
-        raise DataAbsentError(f"{where}; set DATAPRUNER_DATA to the folder of Parquet data sets")
+        fault = "names no folder" if named else "is not set, and no data folder is beside us"
+        raise DataAbsentError(f"DATAPRUNER_DATA {fault}; point it at the Parquet data sets")
     return folder
 
 

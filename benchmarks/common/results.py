@@ -31,16 +31,41 @@ def latest(question: str) -> dict[str, Any]:
     Raises:
         FileNotFoundError: there is none; the message says so.
     """
-    found = sorted(FOLDER.glob(f"{question}-[0-9]*.json"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise FileNotFoundError(f"no result of {question!r} in benchmarks/results; run it first")
-    content: dict[str, Any] = json.loads(found[-1].read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(_newest(question).read_text(encoding="utf-8"))
     return content
 
 
+def rewrite(question: str, payload: dict[str, Any]) -> Path:
+    """Put a richer payload in the place of the newest result of a question."""
+    path = _newest(question)
+    path.write_text(_compact(dict(payload)) + "\n", encoding="utf-8")
+    return path
+
+
+def _newest(question: str) -> Path:
+    # By the date in the name first: a checkout gives all files the same time.
+    found = FOLDER.glob(f"{question}-[0-9]*.json")
+    dated = sorted(
+        found, key=lambda path: (path.name[len(question) + 1 :][:10], path.stat().st_mtime)
+    )
+    if not dated:
+        raise FileNotFoundError(f"no result of {question!r} in benchmarks/results; run it first")
+    return dated[-1]
+
+
 def _compact(body: dict[str, Any]) -> str:
-    """Indented JSON, but each cell on one line, so that a change reads as a change of cells."""
-    cells = body.pop("cells", [])
-    text = json.dumps(body, indent=1, ensure_ascii=False)
-    lines = ",\n  ".join(json.dumps(cell, ensure_ascii=False) for cell in cells)
-    return text[:-2] + ',\n "cells": [\n  ' + lines + "\n ]\n}" if cells else text
+    """JSON with one line an entry, and one line a cell, so that a change reads as what changed."""
+    parts = []
+    for name, value in body.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            lines = ",\n  ".join(json.dumps(entry, ensure_ascii=False) for entry in value)
+            text = f"[\n  {lines}\n ]"
+        elif isinstance(value, dict):
+            lines = ",\n  ".join(
+                f"{json.dumps(key)}: {json.dumps(entry, ensure_ascii=False)}"
+                for key, entry in value.items()
+            )
+            text = f"{{\n  {lines}\n }}"
+        parts.append(f' "{name}": {text}')
+    return "{\n" + ",\n".join(parts) + "\n}"

@@ -92,9 +92,8 @@ class Recommendation:
 
     def __str__(self) -> str:
         floor = f", {self.floor:.0%} of every class's fair part guaranteed" if self.floor else ""
-        lines = [
-            f"{self.words} (pick={self.pick}){floor}: {100 * self.share:.4g} % of {self.rows:,} rows"
-        ]
+        size = f"{100 * self.share:.4g} % of {self.rows:,} rows"
+        lines = [f"{self.words} (pick={self.pick}){floor}: {size}"]
         if self.basis == "probe":
             lines += [
                 f"pilot of {self.pilot:,} rows, {self.classes} classes, {self.splits} splits, "

@@ -7,7 +7,8 @@ many rows. Outliers are by definition far away, so they are kept first: clean th
 
 Distances are 1 - cosine, which orders rows as the Euclidean distance of unit rows does; the factor
 of two holds in the latter. One dot product per row and step: O(n * k * d) time, and four columns of
-length n besides the embeddings, which are never copied (``Vectors`` up to 1 GiB are read once).
+length n besides the embeddings, which ``kcentre`` holds once as float32 up to 1 GiB and reads again
+at every step beyond that.
 
 The answer does not depend on the order of the rows. Every dot product is summed inside its own row
 (a matrix product would round differently with the position of a row in its block), the mean is
@@ -85,7 +86,7 @@ class FarthestFirst:
         """The row is kept: no row is farther away than its distance to this one from now on."""
         values = self._x.take(np.array([row]))[0] if isinstance(self._x, Vectors) else self._x[row]
         away = np.maximum(1 - self._cosines(values.astype(np.float32) * self._inverse[row]), 0)
-        np.minimum(self.distance, away, out=self.distance)
+        np.fmin(self.distance, away, out=self.distance)  # a row that is not usable may be NaN
         self.distance[row] = -np.inf
 
     def drop(self, row: int) -> None:
@@ -105,14 +106,15 @@ class FarthestFirst:
             yield start, self._x[start : start + step].astype(np.float32, copy=False)
 
     def _cosines(self, direction: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        out = np.empty_like(self._inverse)
-        for start, block in self._blocks():
-            part = out[start : start + len(block)]
-            np.einsum("nd,d->n", block[:, :PIECE], direction[:PIECE], out=part)
-            for first in range(PIECE, len(direction), PIECE):
-                columns = slice(first, first + PIECE)
-                part += np.einsum("nd,d->n", block[:, columns], direction[columns])
-        out *= self._inverse
+        out = np.zeros_like(self._inverse)
+        with np.errstate(invalid="ignore", over="ignore"):  # rows that are not usable
+            for start, block in self._blocks():
+                part = out[start : start + len(block)]
+                np.einsum("nd,d->n", block[:, :PIECE], direction[:PIECE], out=part)
+                for first in range(PIECE, len(direction), PIECE):
+                    columns = slice(first, first + PIECE)
+                    part += np.einsum("nd,d->n", block[:, columns], direction[columns])
+            out *= self._inverse
         return out
 
     def _inverse_lengths(self, live: BoolArray) -> npt.NDArray[np.float32]:

@@ -54,7 +54,7 @@ def _fashion(seed: int) -> Task:
     x = (raw.train / np.float32(255) - np.float32(0.286)).astype(np.float32)
     held = (raw.test / np.float32(255) - np.float32(0.286)).astype(np.float32)
     embedding = features.unit(features.principal(x, held, 64)[0])
-    learner = Learner(hidden=128, steps=2000, batch=128, rate=2e-3)
+    learner = Learner(hidden=128, steps=1000, batch=128, rate=2e-3)
     return _task(raw, embedding, x, held, 10, learner)
 
 

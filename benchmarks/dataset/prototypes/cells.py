@@ -127,7 +127,8 @@ def _measure(
 
 
 def _digest(task: bench_data.Task, seed: int, *parts: str) -> str:
-    whole = [task.name, task.fingerprint, repr(task.learner), str(task.prototypes), str(seed), *parts]
+    whole = [task.name, task.fingerprint, repr(task.learner), str(task.prototypes), str(seed)]
+    whole += parts
     return hashlib.sha256("\x1f".join(whole).encode()).hexdigest()[:20]
 
 
