@@ -6,9 +6,10 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,6 +22,18 @@ __all__ = ["VERSION", "read_archive", "write_archive"]
 VERSION = 1
 # A fixed date, the earliest a zip can hold: the same content gives the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3  # as the system that packed it, whatever packed it
+# What zipfile, json and NumPy raise on a file that is not whole.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    ValueError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def write_archive(
@@ -44,7 +57,10 @@ def write_archive(
         OutputError: the file exists, or cannot be written.
     """
     head = {"format": f"datapruner.{kind}", "version": VERSION, **header}
-    with AtomicFile(Path(path), overwrite=overwrite) as out, zipfile.ZipFile(out, "w") as pack:
+    with (
+        AtomicFile(Path(path), overwrite=overwrite) as out,
+        zipfile.ZipFile(cast(Any, out), "w") as pack,
+    ):
         _member(pack, "header.json", json.dumps(head, sort_keys=True, indent=1).encode())
         for name, array in arrays.items():
             if array.dtype.kind in "OU":
@@ -64,33 +80,47 @@ def read_archive(
         FormatError: damaged, of another kind or of another version.
     """
     if not Path(path).is_file():
-        raise InputError(f"there is no file {os.fspath(path)}.")
+        raise InputError(f"there is no file {os.fspath(path)}; check the name and the folder.")
     try:
         with zipfile.ZipFile(path) as pack:
             header = json.loads(pack.read("header.json"))
-            arrays = {
-                name.removesuffix(".npy"): np.load(io.BytesIO(pack.read(name)), allow_pickle=False)
-                for name in pack.namelist()
-                if name.endswith(".npy")
-            }
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
+            if not isinstance(header, dict):
+                raise ValueError("its header is not a table")
+            if _is_readable(header, kind):
+                return header, _read_arrays(pack)
+    except _DAMAGE as error:
         raise FormatError(
-            f"{path} is not a datapruner {kind} file, or is damaged: {error}."
+            f"{path} is not a datapruner {kind} file, or is damaged: {error}. Make it again."
         ) from error
     if header.get("format") != f"datapruner.{kind}":
-        raise FormatError(f"{path} holds {header.get('format')!r}, not datapruner.{kind}.")
-    if header.get("version") != VERSION:
         raise FormatError(
-            f"{path} has format version {header.get('version')}; this datapruner reads {VERSION}. "
-            "Write it again with this version."
+            f"{path} holds {header.get('format')!r}, not datapruner.{kind}; give the other file."
         )
+    raise FormatError(
+        f"{path} has format version {header.get('version')}; this datapruner reads {VERSION}. "
+        "Write it again with this version."
+    )
+
+
+def _is_readable(header: Mapping[str, Any], kind: str) -> bool:
+    return header.get("format") == f"datapruner.{kind}" and header.get("version") == VERSION
+
+
+def _read_arrays(pack: zipfile.ZipFile) -> dict[str, AnyArray]:
+    arrays = {
+        name.removesuffix(".npy"): np.load(io.BytesIO(pack.read(name)), allow_pickle=False)
+        for name in pack.namelist()
+        if name.endswith(".npy")
+    }
     for name in [n.removesuffix(".text") for n in arrays if n.endswith(".text")]:
         arrays[name] = _decode_text(arrays.pop(f"{name}.text"), arrays.pop(f"{name}.ends"))
-    return header, arrays
+    return arrays
 
 
 def _member(pack: zipfile.ZipFile, name: str, data: bytes | memoryview) -> None:
-    with pack.open(zipfile.ZipInfo(name, _EPOCH), "w", force_zip64=True) as member:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.create_system = _UNIX
+    with pack.open(info, "w", force_zip64=True) as member:
         member.write(data)
 
 
@@ -112,7 +142,7 @@ def _encode_text(array: AnyArray) -> dict[str, AnyArray]:
 def _decode_text(text: AnyArray, ends: AnyArray) -> AnyArray:
     blob = text.tobytes()
     stops = ends.tolist()
-    starts = [0, *stops[:-1]]
+    starts = [0, *stops][: len(stops)]
     out = np.empty(len(stops), dtype=object)
     out[:] = [
         blob[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, stops, strict=True)

@@ -27,9 +27,9 @@ def blend(
     Args:
         parts: one or more Scores of the same items, in any one order of rows.
         weights: one a part, not all zero; default equal.
-        scale: ``"rank"`` maps values to their mid-rank in (0, 1), equal values to equal ranks, which
-            no outlier disturbs; ``"z"`` subtracts the mean and divides by the standard deviation
-            (a constant score becomes 0).
+        scale: ``"rank"`` maps values to their mid-rank in (0, 1), equal values to equal ranks,
+            which no outlier disturbs; ``"z"`` subtracts the mean and divides by the standard
+            deviation (a constant score becomes 0).
 
     Returns:
         Scores with the first part's items and groups; float64 values.
@@ -38,7 +38,7 @@ def blend(
         ScoreError: no parts, other rows, or weights that do not fit.
     """
     if not parts:
-        raise ScoreError("blend needs at least one Scores.")
+        raise ScoreError("blend got no scores; give it at least one Scores.")
     first = parts[0]
     for other in parts[1:]:
         if other.items.n != first.items.n or other.items.fingerprint != first.items.fingerprint:
@@ -46,12 +46,7 @@ def blend(
                 f"{first.method} scored {first.items.n} rows and {other.method} scored "
                 f"{other.items.n} other rows; blend scores of the same items."
             )
-    share = np.ones(len(parts)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if share.shape != (len(parts),) or not np.all(np.isfinite(share)) or not np.abs(share).sum():
-        raise ScoreError(
-            f"{len(parts)} scores need {len(parts)} finite weights that are not all 0."
-        )
-    share = share / np.abs(share).sum()
+    share = _shares(len(parts), weights)
     if scale not in ("rank", "z"):
         raise ScoreError(f'scale is {scale!r}; it must be "rank" or "z".')
     bring = _mid_rank if scale == "rank" else _standardise
@@ -66,20 +61,34 @@ def blend(
         group=first.group,
         group_names=first.group_names,
         group_weight=first.group_weight,
+        group_floor=first.group_floor,
         details={"scale": scale, "weights": share.tolist()},
+        notes=tuple(note for p in parts for note in p.notes),
     )
+
+
+def _shares(parts: int, weights: Sequence[float] | None) -> FloatArray:
+    share = np.ones(parts) if weights is None else np.asarray(weights, dtype=np.float64)
+    if share.shape != (parts,) or not np.all(np.isfinite(share)) or not np.any(share):
+        raise ScoreError(f"{parts} scores need {parts} finite weights that are not all 0.")
+    summing_to_1: FloatArray = share / np.abs(share).sum()
+    return summing_to_1
 
 
 def _mid_rank(values: FloatArray) -> FloatArray:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    middle = (2 * last - counts) / 2
+    middle: FloatArray = (2 * last - counts) / 2
     return middle[inverse] / max(values.size, 1)
 
 
 def _standardise(values: FloatArray) -> FloatArray:
-    spread = float(values.std()) if values.size else 0.0
+    # By the largest first: squares of huge values leave the range of a float.
+    top = float(np.abs(values).max(initial=0.0)) or 1.0
+    scaled = values / top
+    spread = float(scaled.std()) if values.size else 0.0
     # A spread that is only rounding error is no spread.
-    if spread <= 1e-12 * max(float(np.abs(values).max(initial=0.0)), 1e-300):
+    if spread <= 1e-12:
         return np.zeros_like(values)
-    return (values - values.mean()) / spread
+    standard: FloatArray = (scaled - scaled.mean()) / spread
+    return standard

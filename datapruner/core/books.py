@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 
 from datapruner.core.allocate import Allocation
+from datapruner.core.floors import Floors
 from datapruner.core.items import Items
 from datapruner.core.reason import Reason
-from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray, UInt8Array
+from datapruner.core.types import AnyArray, BoolArray, IntArray, UInt8Array
 from datapruner.errors import BudgetError
 
 __all__ = ["Books", "Fill"]
@@ -53,43 +54,40 @@ class Books:
         self.count = 0
         self.cost = 0.0
         self._groups = items.group if groups is None else groups
+        self._cost_stop = _with_slack(items, cost)
         self._reasons = np.full(items.n, Reason.NOT_OFFERED, dtype=np.uint8)
         if eligible is not None:
             self._reasons[~eligible] = Reason.THRESHOLD
-        self._reasons[items.shell] = Reason.SHELL
         self._reasons[items.barred] = Reason.BAD_ROW
+        self._reasons[items.shell] = Reason.SHELL
         self._order: list[IntArray] = []
         self._tail: list[int] = []
         self._stopped = False
         self._set_groups(allocation)
         self._has_groups = not (
-            self._caps is None and self._cost_caps is None and self._need is None
+            self._caps is None and self._cost_caps is None and self._floors is None
         )
         self._unit = items.is_unit_cost
         self._parents = items.has_parents
         self._admit_pinned()
 
     def _set_groups(self, allocation: Allocation | None) -> None:
-        self._caps: IntArray | None = None
-        self._cost_caps: FloatArray | None = None
-        self._need: IntArray | None = None
-        self._reserved = 0
-        size = int(self._groups.max()) + 1 if self.items.n else 1
+        self._caps = None if allocation is None else allocation.caps
+        self._cost_caps = None if allocation is None else allocation.cost_caps
+        self._floors: Floors | None = None
+        size = int(self._groups.max(initial=0)) + 1
         if allocation is not None:
             size = max(size, allocation.floors.size)
-            self._caps = allocation.caps
-            self._cost_caps = allocation.cost_caps
         self._group_count = np.zeros(size, dtype=np.int64)
         self._group_cost = np.zeros(size, dtype=np.float64)
         self._group_stopped = np.zeros(size, dtype=bool)
         if allocation is not None and allocation.floors.any():
-            # A group cannot be owed more than it can still offer.
-            open_rows = (self._reasons == Reason.NOT_OFFERED) | (
-                self.items.forced & ~self.items.shell
+            floors, caps = allocation.floors, allocation.caps
+            undecided = self._groups[self._reasons == Reason.NOT_OFFERED]
+            self._floors = Floors(
+                floors if caps is None else np.minimum(floors, caps),
+                np.bincount(undecided, minlength=size),
             )
-            self._left = np.bincount(self._groups[open_rows], minlength=size)
-            self._need = np.minimum(allocation.floors, self._left)
-            self._reserved = int(self._need.sum())
 
     # -- what stands in the books ---------------------------------------------------------------
 
@@ -143,7 +141,7 @@ class Books:
             return Reason.STOPPED
         if self.count + count > self.count_limit:
             return Reason.COUNT
-        if self.cost + cost > self.cost_limit:
+        if self.cost + cost > self._cost_stop:
             return Reason.COST
         return None
 
@@ -160,17 +158,15 @@ class Books:
             return Reason.GROUP
         # What other groups are still owed is not free for a group that has its floor.
         if (
-            self._need is not None
-            and self._need[group] == 0
-            and self.count + self._reserved >= self.count_limit
+            self._floors is not None
+            and self._floors.need[group] == 0
+            and self.count + self._floors.reserved >= self.count_limit
         ):
             return Reason.FLOOR
         return None
 
     def _note_refusal(self, row: int, reason: Reason) -> bool:
-        self._reasons[row] = reason
-        if self._need is not None:
-            self._lose(row)
+        self._settle(row, reason)
         if self.fill == "stop" and reason != Reason.STOPPED:
             if reason in (Reason.GROUP, Reason.FLOOR):
                 self._group_stopped[self._groups[row]] = True
@@ -178,31 +174,24 @@ class Books:
                 self._stopped = True
         return False
 
-    def _lose(self, row: int) -> None:
-        # The row can no longer help its group to its floor.
-        assert self._need is not None
-        group = self._groups[row]
-        self._left[group] -= 1
-        if self._need[group] > self._left[group]:
-            self._need[group] -= 1
-            self._reserved -= 1
+    def _settle(self, row: int, reason: Reason) -> None:
+        """Write down a reason; an undecided row can then no longer help its group to its floor."""
+        if self._floors is not None:
+            group = int(self._groups[row])
+            undecided = bool(self._reasons[row] == Reason.NOT_OFFERED)
+            self._floors.update(group, int(self._group_count[group]), undecided)
+        self._reasons[row] = reason
 
     def _charge(self, row: int, reason: Reason) -> None:
-        self._reasons[row] = reason
         self._tail.append(row)
         self.cost += float(self.items.cost[row])
-        if self.items.shell[row]:
-            return
-        self.count += 1
-        group = self._groups[row]
-        self._group_count[group] += 1
-        if self._cost_caps is not None:
-            self._group_cost[group] += self.items.cost[row]
-        if self._need is not None:
-            self._left[group] -= 1
-            if self._need[group]:
-                self._need[group] -= 1
-                self._reserved -= 1
+        if not self.items.shell[row]:
+            self.count += 1
+            group = self._groups[row]
+            self._group_count[group] += 1
+            if self._cost_caps is not None:
+                self._group_cost[group] += self.items.cost[row]
+        self._settle(row, reason)
 
     def _admit_chain(self, row: int) -> bool:
         chain = self._ancestors(row)
@@ -240,8 +229,10 @@ class Books:
             costs = np.bincount(groups, weights=self.items.cost[rows], minlength=counts.size)
             if np.any((self._group_cost + costs > self._cost_caps)[groups]):
                 return Reason.GROUP
-        if self._need is not None:
-            owed = int(np.maximum(self._need - counts, 0).sum())
+        if self._floors is not None:
+            undecided = [r for r in rows if self._reasons[r] == Reason.NOT_OFFERED]
+            decided = np.bincount(self._groups[undecided], minlength=counts.size)
+            owed = self._floors.reserved_after(self._group_count + counts, decided)
             if self.count + len(rows) + owed > self.count_limit:
                 return Reason.FLOOR
         return None
@@ -249,22 +240,20 @@ class Books:
     def refuse(self, row: int, why: Reason = Reason.VETO) -> None:
         """A picker's own veto of a row that has not been decided yet."""
         if self._reasons[row] == Reason.NOT_OFFERED:
-            self._reasons[row] = why
-            if self._need is not None:
-                self._lose(row)
+            self._settle(row, why)
 
     # -- pinned rows ----------------------------------------------------------------------------
 
     def _admit_pinned(self) -> None:
         pinned = np.flatnonzero(self.items.pinned).tolist()
         for row in pinned:
-            if not self.is_kept(row):
-                for ancestor in reversed(self._ancestors(row)):
-                    self._charge(ancestor, Reason.ANCESTOR)
-                self._charge(row, Reason.PINNED)
-            self._reasons[row] = Reason.PINNED
-        if pinned:
-            self._check_pinned(len(pinned))
+            if self.is_kept(row):
+                self._reasons[row] = Reason.PINNED
+                continue
+            for ancestor in reversed(self._ancestors(row)):
+                self._charge(ancestor, Reason.ANCESTOR)
+            self._charge(row, Reason.PINNED)
+        self._check_pinned(len(pinned))
 
     def _check_pinned(self, pinned: int) -> None:
         if self.count > self.count_limit:
@@ -272,13 +261,36 @@ class Books:
                 f"{pinned} pinned rows keep {self.count} rows with their ancestors, but the budget "
                 f'allows {self.count_limit}. Raise it to "{self.count} items" or unpin rows.'
             )
-        if self.cost > self.cost_limit:
+        if self.cost > self._cost_stop:
             raise BudgetError(
-                f"{pinned} pinned rows cost {self.cost:g} {self.items.unit} with their ancestors, "
-                f"but the budget allows {self.cost_limit:g}. Raise it or unpin rows."
+                f"{pinned} pinned rows cost {self.cost:,.10g} {self.items.unit} with their "
+                f"ancestors, but the budget allows {self.cost_limit:,.10g}. Raise it or unpin rows."
+            )
+        over = np.zeros(self._group_count.size, dtype=bool)
+        if self._caps is not None:
+            over |= self._group_count > self._caps
+        if self._cost_caps is not None:
+            over |= self._group_cost > self._cost_caps
+        if over.any():
+            raise BudgetError(
+                f"the pinned rows of groups {np.flatnonzero(over)[:5].tolist()} are over the "
+                "limits of those groups. Raise the limits or unpin rows."
+            )
+        reserved = 0 if self._floors is None else self._floors.reserved
+        if self.count + reserved > self.count_limit:
+            raise BudgetError(
+                f"floors and pinned rows ask for {self.count + reserved} rows but the budget "
+                f"allows {self.count_limit}. Lower the floors or raise the budget."
             )
 
     def _flush(self) -> None:
         if self._tail:
             self._order.append(np.array(self._tail, dtype=np.int64))
             self._tail = []
+
+
+def _with_slack(items: Items, cost: float) -> float:
+    # Whole prices add up exactly. Others round at every step, and ten times 0.1 must fit into 1.
+    if cost == math.inf or np.array_equal(items.cost, np.floor(items.cost)):
+        return cost
+    return cost * (1 + 1e-12)

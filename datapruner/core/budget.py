@@ -10,6 +10,7 @@ Everything says what is **kept**. A budget is a comma-separated list of clauses:
     floor 5                  five rows guaranteed to every group
     floor 50%                half of an even split guaranteed to every group
     threshold 0.8            only rows at 0.8 or better, on the side that is kept
+    everything               no limit at all
 
 Numbers may hold ``_`` and end in k, M or B (20k tokens).
 """
@@ -19,38 +20,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal
+from numbers import Integral, Real
+from typing import Any, Literal
 
+from datapruner.core.grammar import EXAMPLES, UNIT, counts_rows, percent, plain, read_clauses
 from datapruner.core.items import Items
 from datapruner.errors import BudgetError
 
 __all__ = ["Budget", "Limits", "as_budget"]
-
-COUNT_UNITS = frozenset(
-    {
-        "item",
-        "items",
-        "row",
-        "rows",
-        "example",
-        "examples",
-        "chunk",
-        "chunks",
-        "sentence",
-        "sentences",
-    }
-)
-_SUFFIX = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
-_NUMBER = r"(?P<number>\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)"
-_CLAUSES = {
-    "share": re.compile(rf"{_NUMBER}\s*%(?:\s+of\s+(?P<of>\w+))?"),
-    "per_group": re.compile(rf"{_NUMBER}(?P<suffix>[kKmMbB]?)\s+per\s+group"),
-    "floor_share": re.compile(rf"floor\s+{_NUMBER}\s*%"),
-    "floor": re.compile(rf"floor\s+{_NUMBER}(?P<suffix>[kKmMbB]?)"),
-    "threshold": re.compile(rf"threshold\s+(?P<sign>-?){_NUMBER}"),
-    "amount": re.compile(rf"{_NUMBER}(?P<suffix>[kKmMbB]?)\s+(?P<unit>[A-Za-z][\w-]*)"),
-}
-_EXAMPLES = '"30%", "1200 items", "2048 tokens, 3 per group", "20%, floor 50%" or "threshold 0.8"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +62,8 @@ class Budget:
         count: at most this many rows.
         share: at most this share, in (0, 1] ...
         share_of: ... of the rows (``"items"``) or of their total price (``"cost"``).
-        cost: at most this total price ...
-        unit: ... in this unit, which must be the items' own; None: whatever it is.
+        cost: at most this total price.
+        unit: what cost, or a share of it, is in; must be the items' own. None: whatever it is.
         threshold: inclusive, on the side that the picker keeps; pinned rows are spared.
         per_group: ceiling in every group.
         floor: guaranteed to every group; an int counts rows, a float in (0, 1] is the share of an
@@ -109,7 +86,7 @@ class Budget:
         """Refuse values that no reading could make sense of."""
         for name in ("count", "per_group"):
             value = getattr(self, name)
-            if value is not None and (not _is_whole(value) or value < 0):
+            if value is not None and not (_is_whole(value) and value >= 0):
                 raise BudgetError(f"{name} is {value!r}; it must be a whole number, 0 or more.")
         share = self.share
         if share is not None and not (_is_number(share) and 0 < share <= 1):
@@ -117,19 +94,30 @@ class Budget:
                 f"share is {share!r}; it says what is kept and must lie in (0, 1]. "
                 'Write "30%" or 0.3 to keep three tenths.'
             )
-        if self.share_of not in ("items", "cost"):
-            raise BudgetError(f'share_of is {self.share_of!r}; it must be "items" or "cost".')
         if self.cost is not None and not (_is_number(self.cost) and self.cost >= 0):
             raise BudgetError(f"cost is {self.cost!r}; it must be a finite number, 0 or more.")
         if self.threshold is not None and not _is_number(self.threshold):
             raise BudgetError(f"threshold is {self.threshold!r}; it must be a finite number.")
-        if (
-            not _is_number(self.floor)
-            or self.floor < 0
-            or (isinstance(self.floor, float) and self.floor > 1)
-        ):
+        whole = _is_whole(self.floor)
+        if not _is_number(self.floor) or self.floor < 0 or (not whole and self.floor > 1):
             raise BudgetError(
                 f"floor is {self.floor!r}; give a whole number of rows, or a share in [0, 1]."
+            )
+        self._check_price()
+
+    def _check_price(self) -> None:
+        if self.share_of not in ("items", "cost"):
+            raise BudgetError(f'share_of is {self.share_of!r}; it must be "items" or "cost".')
+        if self.share_of == "cost" and self.share is None:
+            raise BudgetError('share_of is "cost" but there is no share; give one.')
+        if self.unit is None:
+            return
+        if self.cost is None and self.share_of == "items":
+            raise BudgetError(f"unit is {self.unit!r} but no price is limited; give a cost.")
+        if not re.fullmatch(UNIT, self.unit) or counts_rows(self.unit) or self.unit == "cost":
+            raise BudgetError(
+                f"unit is {self.unit!r}; it must be one word for a price, such as tokens. "
+                "Limit a number of rows with count."
             )
 
     @classmethod
@@ -139,33 +127,25 @@ class Budget:
         Raises:
             BudgetError: a clause that cannot be read, or one that is said twice.
         """
-        if not text.strip():
-            raise BudgetError(f"the budget is empty. Write for example {_EXAMPLES}.")
-        found: dict[str, object] = {}
-        for clause in text.split(","):
-            for name, value in _read_clause(clause.strip(), text).items():
-                if name in found and name not in ("share_of", "unit"):
-                    raise BudgetError(f"budget {text!r} sets {name.replace('_', ' ')} twice.")
-                found[name] = value
-        return cls(**found)  # type: ignore[arg-type]
+        return cls(**read_clauses(text))
 
     def __str__(self) -> str:
         """The text that ``parse`` reads back to the same budget; ``everything`` without limits."""
         parts = []
         if self.share is not None:
-            of = " of cost" if self.share_of == "cost" else ""
-            parts.append(f"{_percent(self.share)}{of}")
+            of = f" of {self.unit or 'cost'}" if self.share_of == "cost" else ""
+            parts.append(f"{percent(self.share)}{of}")
         if self.count is not None:
             parts.append(f"{self.count} items")
         if self.cost is not None:
-            parts.append(f"{_plain(self.cost)} {self.unit or 'cost'}")
+            parts.append(f"{plain(self.cost)} {self.unit or 'cost'}")
         if self.per_group is not None:
             parts.append(f"{self.per_group} per group")
         if self.floor:
-            share = isinstance(self.floor, float)
-            parts.append(f"floor {_percent(self.floor) if share else self.floor}")
+            rows = _is_whole(self.floor)
+            parts.append(f"floor {self.floor if rows else percent(self.floor)}")
         if self.threshold is not None:
-            parts.append(f"threshold {_plain(self.threshold)}")
+            parts.append(f"threshold {plain(self.threshold)}")
         return ", ".join(parts) or "everything"
 
     def resolve(self, items: Items, n_groups: int) -> Limits:
@@ -180,30 +160,29 @@ class Budget:
         """
         count = items.countable
         cost = math.inf
+        self._check_unit(items)
         if self.cost is not None:
-            self._check_unit(items)
             cost = float(self.cost)
         if self.share is not None and self.share_of == "items":
             # floor with a hair of slack: 0.29 * 100 is 28.999999999999996 in binary.
-            count = min(count, math.floor(self.share * items.countable + 1e-9))
+            count = min(count, math.floor(float(self.share) * items.countable + 1e-9))
         elif self.share is not None:
-            cost = min(cost, self.share * math.fsum(items.cost.tolist()))
+            cost = min(cost, _whole_if_close(float(self.share) * items.total_cost))
         if self.count is not None:
-            count = min(count, self.count)
+            count = min(count, int(self.count))
         return Limits(
             count=count,
             cost=cost,
-            per_group=self.per_group,
+            per_group=None if self.per_group is None else int(self.per_group),
             floor=self._resolve_floor(count, n_groups, cost),
-            threshold=self.threshold,
+            threshold=None if self.threshold is None else float(self.threshold),
         )
 
     def _check_unit(self, items: Items) -> None:
-        if self.unit is not None and self.unit != items.unit and self.unit != "cost":
+        if self.unit is not None and self.unit != items.unit:
             raise BudgetError(
                 f"the budget is in {self.unit}, but these rows are priced in {items.unit}. "
-                f'Ask for "{_plain(self.cost or 0)} {items.unit}", or give the rows costs in '
-                f"{self.unit}."
+                f"Give the rows costs in {self.unit}, or say {items.unit} in the budget."
             )
 
     def _resolve_floor(self, count: int, n_groups: int, cost: float) -> int:
@@ -214,9 +193,9 @@ class Budget:
                 "a floor counts rows and cannot be combined with a limit on the total price. "
                 "Drop the floor, or ask for a share or a number of items."
             )
-        if isinstance(self.floor, float):
-            return math.floor(self.floor * count / n_groups + 1e-9)
-        return self.floor
+        if _is_whole(self.floor):
+            return int(self.floor)
+        return math.floor(self.floor * count / n_groups + 1e-9)
 
 
 def as_budget(value: Budget | str | float) -> Budget:
@@ -229,64 +208,26 @@ def as_budget(value: Budget | str | float) -> Budget:
         return value
     if isinstance(value, str):
         return Budget.parse(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if _is_whole(value):
         raise BudgetError(
             f'a bare {value} could mean rows or tokens. Write "{value} items" or "{value} tokens".'
         )
-    if isinstance(value, float):
-        return Budget(share=value)
-    raise BudgetError(f"cannot read a budget from {value!r}. Write for example {_EXAMPLES}.")
+    if _is_number(value):
+        return Budget(share=float(value))
+    raise BudgetError(f"cannot read a budget from {value!r}. Write for example {EXAMPLES}.")
 
 
-def _read_clause(clause: str, text: str) -> dict[str, object]:
-    for kind, pattern in _CLAUSES.items():
-        match = pattern.fullmatch(clause)
-        if match:
-            return _clause_value(kind, match)
-    if re.fullmatch(r"-?[\d._]+", clause):
-        raise BudgetError(
-            f"budget {text!r}: a bare {clause} could mean a share, rows or tokens. "
-            f'Write "{clause}%", "{clause} items" or "{clause} tokens".'
-        )
-    raise BudgetError(
-        f"cannot read {clause!r} in the budget {text!r}. Write for example {_EXAMPLES}."
-    )
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, Real) and math.isfinite(value)
 
 
-def _clause_value(kind: str, match: re.Match[str]) -> dict[str, object]:
-    found = match.groupdict()
-    number = float(found["number"].replace("_", "")) * _SUFFIX[(found.get("suffix") or "").lower()]
-    if kind == "share":
-        of = found["of"] or "items"
-        return {"share": number / 100, "share_of": "items" if of in COUNT_UNITS else "cost"}
-    if kind == "floor_share":
-        return {"floor": number / 100}
-    if kind == "threshold":
-        return {"threshold": -number if found["sign"] else number}
-    if kind == "amount" and found["unit"].lower() not in COUNT_UNITS:
-        unit = found["unit"]
-        return {"cost": number, "unit": None if unit == "cost" else unit}
-    if number != int(number):
-        raise BudgetError(f"{match.group(0)!r}: a number of rows must be whole.")
-    return {"count" if kind == "amount" else kind: int(number)}
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _plain(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(float(value))
-
-
-def _percent(share: float) -> str:
-    # The shortest decimal that reads back to the same share.
-    for digits in range(18):
-        text = f"{share * 100:.{digits}f}"
-        if float(text) / 100 == share:
-            return f"{text}%"
-    return f"{share * 100!r}%"
+def _whole_if_close(value: float) -> float:
+    # 0.29 of 100 tokens are 29, not 28.999999999999996.
+    near = float(round(value))
+    return near if abs(value - near) <= 1e-12 * near else value

@@ -11,7 +11,7 @@ from datapruner.core.reason import Reason
 if TYPE_CHECKING:
     from datapruner.core.selection import Selection
 
-__all__ = ["explain_row", "rule_text"]
+__all__ = ["explain_row", "rule_text", "twin_text"]
 
 
 def explain_row(selection: Selection, row: int) -> str:
@@ -27,10 +27,9 @@ def explain_row(selection: Selection, row: int) -> str:
     scores, items = selection.scores, selection.scores.items
     reason = Reason(int(selection.reasons[row]))
     group = int(scores.groups[row])
-    members = scores.groups == group
-    name = f"row {row}" if items.id is None else f"row {row} (id {items.id[row]})"
-    lines = [f"{name}: {'kept' if reason.is_kept else 'dropped'}"]
-    if reason not in (Reason.SHELL, Reason.ANCESTOR) or not items.shell[row]:
+    members = (scores.groups == group) & items.is_countable
+    lines = [f"{_named(selection, row)}: {'kept' if reason.is_kept else 'dropped'}"]
+    if selection.scored[row]:
         lines.append(
             f"  score  {scores.values[row]:.6g}  ({scores.method}; higher is {scores.meaning})"
         )
@@ -40,20 +39,44 @@ def explain_row(selection: Selection, row: int) -> str:
         f"  group  {scores.names[group]}: {kept:,} of {int(np.count_nonzero(members)):,} rows kept"
     )
     if not items.is_unit_cost:
-        lines.append(f"  cost   {items.cost[row]:g} {items.unit}")
+        lines.append(f"  cost   {items.cost[row]:,.10g} {items.unit}")
+    if scores.twins is not None and scores.twins.row[row] >= 0:
+        lines.append(f"  twin   {twin_text(selection, row)}")
     lines.append(f"  rule   {rule_text(selection, reason)}")
     return "\n".join(lines)
 
 
+def _named(selection: Selection, row: int) -> str:
+    id = selection.scores.items.id
+    return f"row {row}" if id is None else f"row {row} (id {id[row]})"
+
+
+def twin_text(selection: Selection, row: int) -> str:
+    """The row that this one duplicates or is nearest to, how similar it is, and what became of it.
+
+    Args:
+        selection: one whose scores have twins.
+        row: a row that has a twin.
+    """
+    twins = selection.scores.twins
+    assert twins is not None
+    other, stage = int(twins.row[row]), int(twins.stage[row])
+    name, similarity = _named(selection, other), f"similarity {twins.similarity[row]:.4g}"
+    dropped = "" if selection.mask[other] else "; that row was dropped as well"
+    if stage:
+        return f"duplicates {name}, {similarity} ({twins.stages[stage - 1]}){dropped}"
+    return f"nearest to {name}, {similarity}{dropped}"
+
+
 def _rank(selection: Selection, row: int) -> str:
-    values = selection.scores.values
     side = selection.provenance.side
-    value = values[row]
-    better = values < value if side == "low" else values > value
+    value = selection.scores.values[row]
+    values = selection.scores.values[selection.scored]
+    better = int(np.count_nonzero(values < value if side == "low" else values > value))
     equal = int(np.count_nonzero(values == value)) - 1
     end = "lowest" if side == "low" else "highest"
     ties = f", {equal:,} with the same score" if equal else ""
-    text = f"{int(np.count_nonzero(better)) + 1:,} of {values.size:,}, {end} first{ties}"
+    text = f"{better + 1:,} of {values.size:,}, {end} first{ties}"
     if selection.mask[row] and side == "any":
         text += f"; taken as number {int(np.flatnonzero(selection.order == row)[0]) + 1:,}"
     return text
@@ -62,25 +85,23 @@ def _rank(selection: Selection, row: int) -> str:
 def rule_text(selection: Selection, reason: Reason) -> str:
     """The rule behind a reason, with this selection's numbers in it."""
     p = selection.provenance
-    count, cost = p.limits.get("count"), p.limits.get("cost")
+    count, cost = p.limits["count"], p.limits["cost"]
     picked = f"pick {p.pick!r} within {p.budget}"
     texts = {
         Reason.ADMITTED: f"kept by {picked}",
         Reason.PINNED: "pinned: kept whatever it scores",
         Reason.ANCESTOR: "came along with a row inside it that was kept",
         Reason.NOT_OFFERED: f"never offered by {picked}",
-        Reason.COUNT: f"the budget of {count:,} rows was full ({picked})"
-        if count is not None
-        else "",
-        Reason.COST: f"did not fit what was left of {cost:,g} {p.unit}" if cost is not None else "",
+        Reason.COUNT: f"the budget of {count:,} rows was full ({picked})",
+        Reason.COST: f"did not fit what was left of {cost or 0:,.10g} {p.unit}",
         Reason.GROUP: f"its group had reached its limit (allocate {p.allocate!r})",
         Reason.FLOOR: "what was left of the budget is guaranteed to other groups",
-        Reason.THRESHOLD: f"beyond the threshold {p.limits.get('threshold')}",
+        Reason.THRESHOLD: f"beyond the threshold {p.limits['threshold']}",
         Reason.VETO: f"refused by pick {p.pick!r}",
         Reason.STOPPED: 'fill="stop": a better row did not fit, so nothing after it was taken',
         Reason.SHELL: "structure: only kept when a row inside it is",
         Reason.EARLIER_STAGE: "dropped by an earlier stage of the cascade",
-        Reason.DUPLICATE: "duplicates a row that was kept",
+        Reason.DUPLICATE: "duplicates another row",
         Reason.BAD_ROW: "could not be scored; see the quarantine file",
     }
-    return texts[reason] or reason.name.lower()
+    return texts[reason]

@@ -18,6 +18,7 @@ from datapruner.rng import hash_strings, mix
 
 __all__ = ["Items"]
 
+
 @dataclass(frozen=True, eq=False)
 class Items:
     """A frame of n rows with the five core columns; any other column is a feature.
@@ -92,20 +93,11 @@ class Items:
         if n < 0:
             raise InputError(f"n is {n}; it must be 0 or more.")
         codes, names = columns.coded_groups(n, group, group_names)
-        for name, column in features.items():
-            if hasattr(column, "__len__") and len(column) != n:
-                raise InputError(
-                    f"feature {name!r} has {len(column)} entries for {n} rows; give one a row."
-                )
+        _check_features(n, features)
         above = columns.parents(n, parent)
         kept = columns.flags(n, pinned, "pinned")
         out = columns.inherited(above, columns.flags(n, barred, "barred"))
-        torn = np.flatnonzero(kept & out)
-        if torn.size:
-            raise InputError(
-                f"rows {torn[:5].tolist()} are pinned but cannot be kept: they are barred, or "
-                "inside a barred row. Unpin them."
-            )
+        _refuse_torn(kept & out)
         return cls(
             n=n,
             cost=columns.costs(n, cost),
@@ -157,6 +149,8 @@ class Items:
     @cached_property
     def total_cost(self) -> float:
         """The price of all rows together, barred rows apart; the same in any order of rows."""
+        if self.is_unit_cost:
+            return float(self.n - np.count_nonzero(self.barred))
         return math.fsum(self.cost[~self.barred])
 
     def only_countable(self, rows: IntArray) -> IntArray:
@@ -233,6 +227,22 @@ class Items:
             total = int(np.sum(rows, dtype=np.uint64))
         text = f"{self.n}|{self.unit}|{'|'.join(self.group_names)}|{total}"
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _check_features(n: int, features: Mapping[str, Any]) -> None:
+    for name, column in features.items():
+        if hasattr(column, "__len__") and len(column) != n:
+            raise InputError(
+                f"feature {name!r} has {len(column)} entries for {n} rows; give one a row."
+            )
+
+
+def _refuse_torn(torn: BoolArray) -> None:
+    if torn.any():
+        raise InputError(
+            f"rows {np.flatnonzero(torn)[:5].tolist()} are pinned but cannot be kept: they are "
+            "barred, or inside a barred row. Unpin them."
+        )
 
 
 def _pick(column: Any, rows: IntArray) -> Any:

@@ -24,6 +24,8 @@ __all__ = ["Fill", "Ledger"]
 # Rows a priced pass looks at together: large enough to vectorise, small enough that the few passes
 # over what still fits stay cheap.
 _CHUNK = 1 << 16
+# Prices in a wicked order (dear and cheap in turn) need a pass a row; one by one is faster then.
+_PASSES = 64
 
 
 class Ledger(Books):
@@ -50,7 +52,7 @@ class Ledger(Books):
             self._admit_each(undecided)
         elif self.cost_limit == math.inf:
             self._admit_counted(undecided)
-        elif self._caps is None and self._need is None:
+        elif self._caps is None and self._floors is None:
             self._admit_priced(undecided)
         else:
             self._admit_each(undecided)
@@ -60,26 +62,28 @@ class Ledger(Books):
     def _admit_each(self, rows: IntArray) -> None:
         for row in rows.tolist():
             self.admit(row)
+        self._flush()
 
     def _admit_counted(self, rows: IntArray) -> None:
         """Group caps, floors and one count: all by ranks within groups."""
-        if self.fill == "stop" and self._need is not None:
+        if self.fill == "stop" and self._floors is not None:
             # A floor refusal ends one group at a time and so shifts what the others may take.
             self._admit_each(rows)
             return
-        room = self.count_limit - self.count
         groups = self._groups[rows]
         fits = np.ones(rows.size, dtype=bool)
         owed = np.zeros(rows.size, dtype=bool)
-        if self._caps is not None or self._need is not None:
+        room = self.count_limit - self.count
+        if self._has_groups:
             rank = rank_within(groups)
             if self._caps is not None:
                 fits = rank < (self._caps - self._group_count)[groups]
-            if self._need is not None:
-                owed = rank < self._need[groups]
+            if self._floors is not None:
+                owed = rank < self._floors.need[groups]
+                room -= self._floors.reserved
         # Rows owed to a floor always fit; the others share what no floor has claimed.
         free = fits & ~owed
-        taken = owed | (free & (np.cumsum(free) <= room - self._reserved))
+        taken = owed | (free & (np.cumsum(free) <= room))
         self._record_counted(rows, groups, taken, fits)
 
     def _record_counted(
@@ -123,13 +127,11 @@ class Ledger(Books):
         size = self._group_count.size
         gained = np.bincount(groups[taken], minlength=size)
         self._group_count += gained
-        if self._need is not None:
-            self._left -= np.bincount(groups, minlength=size)
-            self._need = np.minimum(np.maximum(self._need - gained, 0), self._left)
-            self._reserved = int(self._need.sum())
+        if self._floors is not None:
+            self._floors.update_all(self._group_count, np.bincount(groups, minlength=size))
 
     def _admit_priced(self, rows: IntArray) -> None:
-        """One count and one total price, in chunks: a run of rows that fit, then the one that does not."""
+        """One count and one total price, in chunks: rows that fit, then the one that does not."""
         for start in range(0, rows.size, _CHUNK):
             chunk = rows[start : start + _CHUNK]
             if self._stopped:
@@ -141,10 +143,15 @@ class Ledger(Books):
 
     def _admit_priced_chunk(self, chunk: IntArray) -> None:
         rows, prices = chunk, self.items.cost[chunk]
+        passes = 0
         while rows.size and self.count < self.count_limit:
+            passes += 1
+            if passes > _PASSES:
+                self._admit_each(rows)
+                return
             # cumsum adds one price at a time to the running total, exactly as the scalar lane does.
             running = np.cumsum(np.r_[self.cost, prices])[1:]
-            over = np.flatnonzero(running > self.cost_limit)
+            over = np.flatnonzero(running > self._cost_stop)
             run = min(int(over[0]) if over.size else rows.size, self.count_limit - self.count)
             if run:
                 self._take_run(rows[:run], float(running[run - 1]))
@@ -156,7 +163,7 @@ class Ledger(Books):
                 self._stopped = True
                 return
             # The total only grows, so whatever does not fit now never will.
-            fits = self.cost + prices <= self.cost_limit
+            fits = self.cost + prices <= self._cost_stop
             self._reasons[rows[~fits]] = Reason.COST
             rows, prices = rows[fits], prices[fits]
         if self.count >= self.count_limit:

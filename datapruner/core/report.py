@@ -9,8 +9,10 @@ import numpy as np
 
 from datapruner.core.explain import rule_text
 from datapruner.core.reason import Reason
+from datapruner.core.scores import Scores
 from datapruner.core.selection import Selection
 from datapruner.core.table import aligned
+from datapruner.core.types import BoolArray
 
 __all__ = ["GroupLine", "Report"]
 
@@ -41,7 +43,9 @@ class Report:
 
     Attributes:
         rows, kept: counts, shells left out.
+        unit: what prices are in.
         cost, cost_kept: total price of all and of the kept rows, in ``unit``.
+        score: the quartiles of the scores, their mean over the kept rows, and what they mean.
         unspent: what the budget left over, in words; empty when nothing is.
         groups: one line a group.
         dropped: how many rows each rule dropped, most first.
@@ -62,25 +66,15 @@ class Report:
     @classmethod
     def of(cls, selection: Selection) -> Report:
         """The report of a selection."""
-        scores, items = selection.scores, selection.scores.items
-        counted = items.is_countable
-        kept = selection.mask & counted
-        values = scores.values[counted].astype(np.float64)
-        spread = {"meaning": f"higher is {scores.meaning}"}
-        if values.size:
-            quartiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
-            names = ("lowest", "quartile_1", "median", "quartile_3", "highest")
-            spread |= {k: float(v) for k, v in zip(names, quartiles, strict=True)}
-            if kept.any():
-                spread["mean_kept"] = float(scores.values[kept].mean(dtype=np.float64))
+        items = selection.scores.items
         return cls(
             rows=items.countable,
             kept=len(selection),
             unit=items.unit,
-            cost=float(items.cost.sum()),
-            cost_kept=float(items.cost[selection.mask].sum()),
+            cost=items.total_cost,
+            cost_kept=selection.cost,
             unspent=_unspent(selection),
-            score=dict(spread),
+            score=_score_spread(selection),
             groups=_group_lines(selection),
             dropped=_dropped(selection),
             provenance=asdict(selection.provenance),
@@ -91,12 +85,13 @@ class Report:
         return asdict(self)
 
     def __str__(self) -> str:
-        """Lines for a terminal, at most 100 columns."""
+        """Lines for a terminal."""
         p = self.provenance
         share = self.kept / self.rows if self.rows else 0.0
         lines = [
             f"kept {self.kept:,} of {self.rows:,} rows ({share:.1%})",
-            f"  method   {p['method']}, pick {p['pick']}, allocate {p['allocate']}, seed {p['seed']}",
+            f"  method   {p['method']}, pick {p['pick']}, allocate {p['allocate']}, "
+            f"seed {p['seed']}",
             f"  budget   {p['budget']}",
         ]
         if self.unit != "items":
@@ -144,27 +139,42 @@ def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
+def _score_spread(selection: Selection) -> dict[str, float | str]:
+    scores = selection.scores
+    spread: dict[str, float | str] = {"meaning": f"higher is {scores.meaning}"}
+    values = scores.values[selection.scored].astype(np.float64)
+    if values.size:
+        quartiles = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
+        names = ("lowest", "quartile_1", "median", "quartile_3", "highest")
+        spread.update(zip(names, quartiles, strict=True))
+    kept = scores.values[selection.scored & selection.mask]
+    if kept.size:
+        spread["mean_kept"] = float(kept.mean(dtype=np.float64))
+    return spread
+
+
 def _group_lines(selection: Selection) -> tuple[GroupLine, ...]:
     scores = selection.scores
     counted = scores.items.is_countable
-    size = scores.n_groups
-    groups = scores.groups
     kept = selection.mask & counted
-    rows = np.bincount(groups[counted], minlength=size)
-    stay = np.bincount(groups[kept], minlength=size)
-    values = scores.values.astype(np.float64)
-    total = np.bincount(groups[counted], weights=values[counted], minlength=size)
-    total_kept = np.bincount(groups[kept], weights=values[kept], minlength=size)
-    return tuple(
-        GroupLine(
-            name=name,
-            rows=int(rows[g]),
-            kept=int(stay[g]),
-            mean_score=float(total[g] / rows[g]) if rows[g] else None,
-            mean_kept=float(total_kept[g] / stay[g]) if stay[g] else None,
-        )
-        for g, name in enumerate(scores.names)
+    columns = (
+        _counts(scores, counted),
+        _counts(scores, kept),
+        _means(scores, selection.scored),
+        _means(scores, kept),
     )
+    return tuple(GroupLine(*line) for line in zip(scores.names, *columns, strict=True))
+
+
+def _counts(scores: Scores, rows: BoolArray) -> list[int]:
+    counts: list[int] = np.bincount(scores.groups[rows], minlength=scores.n_groups).tolist()
+    return counts
+
+
+def _means(scores: Scores, rows: BoolArray) -> list[float | None]:
+    values = scores.values[rows]
+    sums = np.bincount(scores.groups[rows], weights=values, minlength=scores.n_groups).tolist()
+    return [s / c if c else None for s, c in zip(sums, _counts(scores, rows), strict=True)]
 
 
 def _dropped(selection: Selection) -> dict[str, int]:
@@ -180,15 +190,13 @@ def _dropped(selection: Selection) -> dict[str, int]:
 
 def _unspent(selection: Selection) -> str:
     limits, items = selection.provenance.limits, selection.scores.items
-    parts = []
-    short = int(limits["count"]) - len(selection)
-    if short > 0 and (limits["cost"] is None or len(selection) == 0):
-        parts.append(f"{short:,} rows")
-    if limits["cost"] is not None:
-        left = limits["cost"] - float(items.cost[selection.mask].sum())
-        if left >= 1:
-            parts.append(f"{left:,.0f} {items.unit}")
-    if not parts:
+    if limits["cost"] is None:
+        short = limits["count"] - len(selection)
+        left = f"{short:,} rows" if short > 0 else ""
+    else:
+        rest = limits["cost"] - selection.cost
+        left = f"{rest:,.10g} {items.unit}" if rest > 1e-9 * limits["cost"] else ""
+    if not left:
         return ""
     why = next(iter(_dropped(selection)), "there were no more rows")
-    return f"{' and '.join(parts)}: {why}"
+    return f"{left}: {why}"

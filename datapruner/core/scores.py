@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 
 from datapruner.core.archive import read_archive, write_archive
 from datapruner.core.items import Items
-from datapruner.core.types import AnyArray, FloatArray
+from datapruner.core.twins import Twins
+from datapruner.core.types import AnyArray, FloatArray, IntArray
 from datapruner.errors import FormatError, ScoreError
 
 __all__ = ["Scores"]
@@ -29,7 +31,11 @@ class Scores:
         group: shape (n,), int32 codes; None takes the items' own groups.
         group_names: names of those groups.
         group_weight: shape (G,), how much of the budget a group should get; None: no opinion.
+        group_floor: shape (G,), int64, rows a group should get at least, as far as the budget
+            reaches; heeded where group weights are (``allocate="weighted"``). None: no opinion.
         details: what ran (backend, k, embedder, ...); JSON-able, goes into the provenance.
+        notes: sentences for the user, passed on with every selection.
+        twins: from scorers of duplicates, the row that each row repeats; None: nobody looked.
 
     Raises:
         ScoreError: wrong length, not finite, or weights that do not fit the groups.
@@ -42,7 +48,10 @@ class Scores:
     group: AnyArray | None = None
     group_names: tuple[str, ...] | None = None
     group_weight: FloatArray | None = None
+    group_floor: IntArray | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    twins: Twins | None = None
 
     def __post_init__(self) -> None:
         """Check lengths and finiteness once, so that nothing downstream has to."""
@@ -50,7 +59,7 @@ class Scores:
         if values.shape != (self.items.n,):
             raise ScoreError(
                 f"{self.method}: values have shape {values.shape}; "
-                f"{self.items.n} rows need ({self.items.n},)."
+                f"{self.items.n} rows need one each, ({self.items.n},)."
             )
         if values.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             if values.dtype.kind not in "iufb":
@@ -60,29 +69,73 @@ class Scores:
         wrong = np.flatnonzero(~np.isfinite(values))
         if wrong.size:
             shown = ", ".join(f"row {r}: {values[r]}" for r in wrong[:5])
-            raise ScoreError(f"{self.method}: {wrong.size} scores are not finite ({shown}).")
+            raise ScoreError(
+                f"{self.method}: {wrong.size} scores are not finite ({shown}). "
+                "Give every row a number, or bar the rows that have none."
+            )
         self._check_groups()
+        self._check_details()
+        if self.twins is not None and self.twins.row.size != self.items.n:
+            raise ScoreError(
+                f"{self.method}: twins for {self.twins.row.size} rows do not fit "
+                f"{self.items.n} rows; each needs one entry."
+            )
 
     def _check_groups(self) -> None:
-        if self.group is None:
-            object.__setattr__(self, "group", self.items.group)
-            object.__setattr__(self, "group_names", self.items.group_names)
-        assert self.group is not None
-        if self.group_names is None:
-            top = int(self.group.max()) + 1 if self.group.size else 1
-            object.__setattr__(self, "group_names", tuple(str(g) for g in range(top)))
-        if self.group.shape != (self.items.n,):
-            raise ScoreError(f"{self.method}: groups have shape {self.group.shape}.")
-        weight = self.group_weight
-        if weight is not None:
-            weight = np.asarray(weight, dtype=np.float64)
-            if weight.shape != (self.n_groups,):
-                raise ScoreError(
-                    f"{self.method}: {weight.shape} group weights for {self.n_groups} groups."
-                )
-            if not np.all(np.isfinite(weight) & (weight >= 0)):
-                raise ScoreError(f"{self.method}: group weights must be finite and not negative.")
-            object.__setattr__(self, "group_weight", weight)
+        group = self.items.group if self.group is None else np.asarray(self.group)
+        names = self.items.group_names if self.group is None else self.group_names
+        if group.shape != (self.items.n,) or (group.size and group.dtype.kind not in "iu"):
+            raise ScoreError(
+                f"{self.method}: groups are {group.dtype} of shape {group.shape}; "
+                f"{self.items.n} rows need integer codes of shape ({self.items.n},)."
+            )
+        top = int(group.max(initial=0)) + 1
+        if names is None:
+            names = tuple(str(g) for g in range(top))
+        if top > len(names) or group.min(initial=0) < 0:
+            raise ScoreError(
+                f"{self.method}: group codes go from {group.min(initial=0)} to {top - 1}, but "
+                f"there are names for 0 to {len(names) - 1}; give one name a code."
+            )
+        object.__setattr__(self, "group", group.astype(np.int32, copy=False))
+        object.__setattr__(self, "group_names", tuple(names))
+        if self.group_weight is not None:
+            self._check_weights(np.asarray(self.group_weight, dtype=np.float64))
+        if self.group_floor is not None:
+            self._check_floors(np.asarray(self.group_floor))
+
+    def _check_weights(self, weight: FloatArray) -> None:
+        if weight.shape != (self.n_groups,):
+            raise ScoreError(
+                f"{self.method}: group weights have shape {weight.shape}; "
+                f"{self.n_groups} groups need ({self.n_groups},)."
+            )
+        if not np.all(np.isfinite(weight) & (weight >= 0)):
+            wrong = int(np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))[0])
+            raise ScoreError(
+                f"{self.method}: group {self.names[wrong]} has the weight {weight[wrong]}; "
+                "weights must be finite and not negative."
+            )
+        object.__setattr__(self, "group_weight", weight)
+
+    def _check_floors(self, floor: AnyArray) -> None:
+        fits = floor.shape == (self.n_groups,) and floor.dtype.kind in "iu"
+        if not fits or (floor.size and int(floor.min()) < 0):
+            raise ScoreError(
+                f"{self.method}: group floors are {floor.dtype} of shape {floor.shape}; "
+                f"{self.n_groups} groups need whole numbers, 0 or more, of shape "
+                f"({self.n_groups},)."
+            )
+        object.__setattr__(self, "group_floor", floor.astype(np.int64, copy=False))
+
+    def _check_details(self) -> None:
+        # As JSON reads them back, so that what was saved equals what was made.
+        try:
+            object.__setattr__(self, "details", json.loads(json.dumps(dict(self.details))))
+        except TypeError as error:
+            raise ScoreError(
+                f"{self.method}: details must be what JSON can hold: {error}."
+            ) from error
 
     @property
     def n_groups(self) -> int:
@@ -112,7 +165,10 @@ class Scores:
             group=self.groups[rows],
             group_names=self.names,
             group_weight=self.group_weight,
+            group_floor=self.group_floor,
             details=self.details,
+            notes=self.notes,
+            twins=None if self.twins is None else self.twins.take(rows),
         )
 
     def to_archive(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
@@ -127,13 +183,17 @@ class Scores:
             "pinned": items.pinned,
             "shell": items.shell,
             "barred": items.barred,
-            "tie": items.tie_keys(),
         }
+        # Keys that follow from the ids are not written down.
+        if items.tie is not None:
+            arrays["tie"] = items.tie
         if self.group_weight is not None:
             arrays["group_weight"] = self.group_weight
+        if self.group_floor is not None:
+            arrays["group_floor"] = self.group_floor
         if items.id is not None:
             arrays["id"] = items.id
-        header = {
+        header: dict[str, Any] = {
             "n": items.n,
             "unit": items.unit,
             "meaning": self.meaning,
@@ -141,7 +201,11 @@ class Scores:
             "group_names": list(self.names),
             "item_group_names": list(items.group_names),
             "details": dict(self.details),
+            "notes": list(self.notes),
         }
+        if self.twins is not None:
+            header["twin_stages"] = list(self.twins.stages)
+            arrays |= self.twins.to_arrays()
         return header, arrays
 
     @classmethod
@@ -151,7 +215,7 @@ class Scores:
         """Scores from what ``to_archive`` gave.
 
         Raises:
-            FormatError: an entry is missing.
+            FormatError: an entry is missing, or does not fit the others.
         """
         try:
             items = Items.of(
@@ -165,7 +229,7 @@ class Scores:
                 pinned=arrays["pinned"],
                 shell=arrays["shell"],
                 barred=arrays["barred"],
-                tie=arrays["tie"],
+                tie=arrays.get("tie"),
             )
             return cls(
                 values=arrays["values"],
@@ -175,10 +239,18 @@ class Scores:
                 group=arrays["group"],
                 group_names=tuple(header["group_names"]),
                 group_weight=arrays.get("group_weight"),
+                group_floor=arrays.get("group_floor"),
                 details=header["details"],
+                notes=tuple(header.get("notes", ())),
+                twins=Twins.from_arrays(header.get("twin_stages"), arrays),
             )
         except KeyError as missing:
-            raise FormatError(f"{path} has no entry {missing}; it is damaged.") from missing
+            raise FormatError(
+                f"{path} is damaged: it has no {missing}. Make it again."
+            ) from missing
+        except (TypeError, ValueError) as error:
+            told = str(error).rstrip(".")
+            raise FormatError(f"{path} is damaged: {told}. Make it again.") from error
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the scores and the core columns of their items (features are not saved).

@@ -1,7 +1,8 @@
-"""Selection: the answer. Which rows stay, in order of preference, and a reason for each that goes."""
+"""Selection: the answer. Which rows stay, in order of preference, and why each other row goes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from datapruner.core.ledger import Ledger
 from datapruner.core.reason import Reason
 from datapruner.core.scores import Scores
 from datapruner.core.types import AnyArray, BoolArray, IntArray, UInt8Array
-from datapruner.errors import FormatError, InputError
+from datapruner.errors import BudgetError, FormatError, InputError
 
 if TYPE_CHECKING:
     from datapruner.core.report import Report
@@ -86,6 +87,18 @@ class Selection:
         """Shape (k,), int64: the kept rows in ascending order, shells left out."""
         return np.sort(self.order)
 
+    @cached_property
+    def scored(self) -> BoolArray:
+        """Shape (n,), bool: True where the score is one: not for shells, barred rows, and rows
+        that an earlier stage dropped."""
+        seen: BoolArray = self.reasons != Reason.EARLIER_STAGE
+        return self.scores.items.is_countable & seen
+
+    @property
+    def cost(self) -> float:
+        """The total price of what is kept, shells included."""
+        return math.fsum(self.scores.items.cost[self.mask])
+
     @property
     def ids(self) -> AnyArray:
         """Shape (k,): the ids of the kept rows in order of preference."""
@@ -124,25 +137,30 @@ class Selection:
         every cut is a subset of every larger one.
 
         Raises:
-            BudgetError: the budget cannot be read or met.
+            BudgetError: the budget cannot be read or met, or speaks of groups or a threshold.
         """
         wanted = as_budget(budget)
+        if wanted.per_group is not None or wanted.floor or wanted.threshold is not None:
+            raise BudgetError(
+                f"cannot cut to {wanted}: a cut takes the best rows of this selection, whatever "
+                "their group or score. Give a share, a number or a price, or select again."
+            )
         items = self.scores.items
         limits = wanted.resolve(items, self.scores.n_groups)
         ledger = Ledger(
-            items,
-            groups=self.scores.groups,
-            count=min(limits.count, len(self)),
-            cost=limits.cost,
-            eligible=self.mask,
-            fill="stop",
+            items, count=limits.count, cost=limits.cost, eligible=self.mask, fill="stop"
         )
         ledger.admit_many(self.order)
         reasons = np.where(self.mask, ledger.reasons, self.reasons).astype(np.uint8)
+        before = self.provenance.limits
         provenance = replace(
             self.provenance,
             budget=f"{self.provenance.budget}; cut to {wanted}",
-            limits=limits_dict(limits),
+            limits={
+                **before,
+                "count": min(before["count"], limits.count),
+                "cost": _lower(before["cost"], limits_dict(limits)["cost"]),
+            },
             fill="stop",
         )
         return Selection(ledger.order, reasons, self.scores, provenance)
@@ -160,7 +178,8 @@ class Selection:
         if not found.size:
             shown = ", ".join(str(v) for v in ids[:3].tolist())
             raise InputError(
-                f"no row has the id {id!r}; ids look like {shown or 'nothing: no rows'}."
+                f"no row has the id {id!r}; "
+                + (f"ids look like {shown}." if shown else "the selection has no rows at all.")
             )
         return int(found[0])
 
@@ -172,7 +191,10 @@ class Selection:
         """
         n = self.scores.items.n
         if not -n <= row < n:
-            raise InputError(f"there is no row {row}; rows go from 0 to {n - 1}.")
+            raise InputError(
+                f"there is no row {row}; "
+                + (f"rows go from 0 to {n - 1}." if n else "the selection has no rows at all.")
+            )
         return explain_row(self, row % n)
 
     def report(self) -> Report:
@@ -205,17 +227,24 @@ class Selection:
             FormatError: not a selection file, damaged, or of another version.
         """
         header, arrays = read_archive(path, "selection")
+        scores = Scores.from_archive(path, header, arrays)
         try:
-            provenance = header.pop("provenance")
-            provenance["notes"] = tuple(provenance["notes"])
-            return cls(
-                order=arrays.pop("order"),
-                reasons=arrays.pop("reasons"),
-                scores=Scores.from_archive(path, header, arrays),
-                provenance=Provenance(**provenance),
-            )
-        except (KeyError, TypeError) as error:
-            raise FormatError(f"{path} is damaged: {error}.") from error
+            provenance = header["provenance"]
+            order, reasons = arrays["order"], arrays["reasons"]
+            n = scores.items.n
+            if reasons.shape != (n,) or not np.all(np.isin(reasons, list(Reason))):
+                raise ValueError("its reasons do not fit its rows")
+            if order.ndim != 1 or (order.size and not 0 <= order.min() <= order.max() < n):
+                raise ValueError("its order names rows that are not there")
+            told = Provenance(**{**provenance, "notes": tuple(provenance["notes"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{path} is damaged: {error}. Make it again.") from error
+        return cls(order, reasons, scores, told)
+
+
+def _lower(a: float | None, b: float | None) -> float | None:
+    known = [v for v in (a, b) if v is not None]
+    return min(known) if known else None
 
 
 def limits_dict(limits: Limits) -> dict[str, Any]:

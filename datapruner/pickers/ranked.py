@@ -9,11 +9,12 @@ import numpy as np
 
 from datapruner.core.ledger import Ledger
 from datapruner.core.order import best_first
+from datapruner.core.reason import Reason
 from datapruner.core.scores import Scores
 from datapruner.core.types import IntArray
 from datapruner.errors import BudgetError
 
-__all__ = ["Band", "even_steps", "high", "low", "middle", "mixed"]
+__all__ = ["Band", "distinct", "even_steps", "high", "low", "middle", "mixed"]
 
 
 def high(scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:
@@ -24,6 +25,20 @@ def high(scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:
 def low(scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:
     """Lowest scores first; equal scores in the order of their tie keys."""
     ledger.admit_many(_ranked(scores, descending=False))
+
+
+def distinct(scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:
+    """Lowest scores first, without the rows that the scorer found to duplicate another.
+
+    Scores without twins have no duplicates: then this is ``low``.
+    """
+    order = _ranked(scores, descending=False)
+    if scores.twins is not None:
+        repeated = scores.twins.is_duplicate[order]
+        for row in order[repeated].tolist():
+            ledger.refuse(row, Reason.DUPLICATE)
+        order = order[~repeated]
+    ledger.admit_many(order)
 
 
 def middle(scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""The control: a number drawn for every row. A method that does not beat it has not earned its cost."""
+"""The control: a number drawn for every row. A method that does not beat it is not worth it."""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ def test_the_python_blocks_of_the_readme_run_as_they_stand(tmp_path):
 
 
 def test_every_flag_in_a_documented_command_exists():
-    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    # architecture.md is the plan of the whole house, with rooms that are still to come.
+    built = [page for page in PAGES if page.name != "architecture.md"]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in built)
     commands = re.findall(r"^    datapruner (\w+)(.*)$", text, flags=re.MULTILINE)
     assert commands
     helps: dict[str, str] = {}

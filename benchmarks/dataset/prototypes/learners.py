@@ -50,13 +50,15 @@ def accuracy(
         classes: number of outputs.
         seed: of the initial weights and the order of the batches.
     """
-    rng = np.random.default_rng(seed)
-    weights = _train(learner, x, y, classes, rng)
-    hits = [
-        _forward(weights, rows)[-1].argmax(1) == truth
-        for rows, truth in zip(_pieces(test[0]), _pieces(test[1]), strict=True)
-    ]
-    return 100.0 * float(np.concatenate(hits).mean())
+    return 100.0 * float((predictions(learner, x, y, test[0], classes, seed) == test[1]).mean())
+
+
+def predictions(
+    learner: Learner, x: np.ndarray, y: np.ndarray, held: np.ndarray, classes: int, seed: int
+) -> np.ndarray:
+    """Classes of the held-out rows after the same training; arguments as in ``accuracy``."""
+    weights = _train(learner, x, y, classes, np.random.default_rng(seed))
+    return np.concatenate([_forward(weights, rows)[-1].argmax(1) for rows in _pieces(held)])
 
 
 def _pieces(x: np.ndarray) -> list[np.ndarray]:
