@@ -1,6 +1,9 @@
-"""Shared set-up: runtime type checks on the inner core, and Hypothesis without deadlines."""
+"""Shared set-up: runtime type checks on the inner core, no network, Hypothesis without deadlines."""
 
 from __future__ import annotations
+
+import socket
+from typing import Any
 
 from beartype import BeartypeConf
 from beartype.claw import beartype_packages
@@ -26,6 +29,23 @@ beartype_packages(
     ),
     conf=BeartypeConf(is_pep484_tower=True),
 )
+
+
+class NetworkUsed(AssertionError):
+    """The library tried to reach the network though nobody named one."""
+
+
+_connect = socket.socket.connect
+
+
+def _connect_locally(self: socket.socket, address: Any) -> None:
+    if self.family != socket.AF_UNIX:
+        raise NetworkUsed(f"a connection to {address!r} was tried")
+    _connect(self, address)
+
+
+# For the whole run, imports of the libraries included.
+socket.socket.connect = _connect_locally  # type: ignore[method-assign]
 
 settings.register_profile(
     "datapruner",
