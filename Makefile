@@ -42,6 +42,7 @@ bench-quick: $(VENV)/.dev
 	$(BIN)/python benchmarks/core/run.py --quick
 	$(BIN)/python benchmarks/dataset/prototypes_speed/run.py --quick
 	$(BIN)/python benchmarks/dataset/prototypes/run.py --quick
+	$(BIN)/python benchmarks/dataset/concepts/run.py --quick
 
 clean:
 	rm -rf $(VENV) demo-output build dist *.egg-info .coverage

@@ -1,4 +1,4 @@
-"""Fill the tables of the project's README from benchmarks/results: ``python benchmarks/readme.py``."""
+"""Fill the tables of the README from benchmarks/results: ``python benchmarks/readme.py``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.common import results, tables
+from benchmarks.common import results, tables  # noqa: E402 (after the path is set)
 
 METHODS = ("random", "hard", "easy", "mixed", "k-centre")
 SHARES = (0.8, 0.4, 0.1)
@@ -28,7 +28,8 @@ def prototypes() -> str:
     counts = "; ".join(f"{m}: {_verdicts(result['cells'], m)}" for m in METHODS[1:])
     shares = ", ".join(f"{share:.0%}" for share in SHARES)
     return (
-        f"Test accuracy after training on what is kept ({shares} of the rows), five seeds, equal steps:"
+        f"Test accuracy after training on what is kept ({shares} of the rows), five seeds, "
+        f"equal steps:"
         f"\n\n{table}\n\nAgainst a random draw of the same size, over all six shares and sets "
         f"(win / tie / lose, judged by paired 95 % intervals): {counts}. "
         "[The whole table](benchmarks/dataset/prototypes/README.md)."
@@ -51,14 +52,14 @@ def speed() -> str:
     slowest = max(case["wall_s"] for case in core["sort_and_fill"].values())
     rows = [
         [
-            f"sort {core['rows']:,} rows and fill a budget, slowest of {len(core['sort_and_fill'])} kinds",
+            f"sort {core['rows']:,} rows and fill a budget (the slowest kind)",
             f"{slowest:.1f} s",
         ],
         ["one scalar offer to the ledger", f"{core['admit_us']:.1f} µs"],
         ["`import datapruner`", f"{core['import_s']:.2f} s"],
         ["`datapruner --help`", f"{core['help_s']:.2f} s"],
         [
-            f"prototypes on {beside['rows']:,} x 384, k = {beside['k']:,}: CPU time beside bare FAISS",
+            f"prototypes, {beside['rows']:,} x 384, k = {beside['k']:,}: CPU beside bare FAISS",
             f"{beside['cpu_ratio']:.2f} x",
         ],
         [

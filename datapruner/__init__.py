@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datapruner.core.report import Report as Report
     from datapruner.core.scores import Scores as Scores
     from datapruner.core.selection import Selection as Selection
+    from datapruner.dataset.dedup import dedup as dedup
     from datapruner.dataset.prune import prune as prune
     from datapruner.dataset.prune import score as score
     from datapruner.dataset.recommend import recommend as recommend
@@ -45,6 +46,7 @@ _HOME = {
     "Scores": "core.scores",
     "Selection": "core.selection",
     "blend": "core.blend",
+    "dedup": "dataset.dedup",
     "prune": "dataset.prune",
     "recommend": "dataset.recommend",
     "score": "dataset.prune",
@@ -65,7 +67,33 @@ _HOME = {
     ),
 }
 
-__all__ = sorted([*_HOME, "__version__"])
+__all__ = [
+    "Budget",
+    "BudgetError",
+    "Cascade",
+    "DataPrunerError",
+    "FormatError",
+    "InputError",
+    "Items",
+    "Ledger",
+    "MissingColumnError",
+    "MissingExtraError",
+    "OutputError",
+    "Pruner",
+    "Reason",
+    "Report",
+    "ScoreError",
+    "Scores",
+    "Selection",
+    "UnknownMethodError",
+    "__version__",
+    "blend",
+    "dedup",
+    "prune",
+    "recommend",
+    "score",
+    "select",
+]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 

@@ -77,6 +77,28 @@ METHODS: dict[str, Method] = {
             summary="distance to the nearest self-supervised prototype",
         ),
         Method(
+            name="concepts",
+            side="dataset",
+            scorer="datapruner.scorers.concepts:Concepts",
+            allocate="weighted",
+            pick="high",
+            needs=("embedding",),
+            uses=("faiss", "sentence-transformers"),
+            paper="arXiv:2401.04578",
+            summary="distance to the centre of a concept, each concept cut by its complexity",
+        ),
+        Method(
+            name="duplicates",
+            side="dataset",
+            scorer="datapruner.scorers.duplicates:Duplicates",
+            allocate="whole",
+            pick="distinct",
+            needs=("embedding",),
+            uses=("faiss", "sentence-transformers"),
+            paper="arXiv:2303.09540",
+            summary="similarity to an earlier row of the same cluster",
+        ),
+        Method(
             name="random",
             side="dataset",
             scorer="datapruner.scorers.draw:Draw",
@@ -95,6 +117,13 @@ PICKERS: dict[str, Pick] = {
     for p in (
         Pick("high", "datapruner.pickers.ranked:high", "high", (), "highest scores first"),
         Pick("low", "datapruner.pickers.ranked:low", "low", (), "lowest scores first"),
+        Pick(
+            "distinct",
+            "datapruner.pickers.ranked:distinct",
+            "low",
+            (),
+            "lowest scores first, without rows that duplicate another",
+        ),
         Pick("middle", "datapruner.pickers.ranked:middle", "any", (), "nearest the median first"),
         Pick(
             "mixed",
@@ -116,6 +145,13 @@ PICKERS: dict[str, Pick] = {
             "any",
             (),
             "a draw with chances in proportion to the scores",
+        ),
+        Pick(
+            "ccs",
+            "datapruner.pickers.strata:ccs",
+            "any",
+            (),
+            "as many from every level of the score, drawn inside it",
         ),
         Pick(
             "kcentre",

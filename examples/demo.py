@@ -1,7 +1,7 @@
 """Prune a real corpus and look at every decision: the docstrings of everything installed here.
 
-Nothing is downloaded. The texts are read from source files without running any of them: the standard
-library and the installed packages, thousands of real texts with real near-duplicates among them.
+Nothing is downloaded. The texts are read from source files without running any of them: the
+standard library and the installed packages, thousands of real texts with real near-duplicates.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def main() -> None:
     begun = time.perf_counter()
     rows = collect(corpus, options.limit)
     size = corpus.stat().st_size / 1e6
-    print(f"collected {rows:,} docstrings ({size:.1f} MB) in {time.perf_counter() - begun:.0f} s: {corpus}")
+    took = time.perf_counter() - begun
+    print(f"collected {rows:,} docstrings ({size:.1f} MB) in {took:.0f} s: {corpus}")
 
     begun = time.perf_counter()
     run(

@@ -1,4 +1,4 @@
-"""Shared set-up: runtime type checks on the inner core, no network, Hypothesis without deadlines."""
+"""Shared set-up: runtime type checks on the inner core, no network, no deadlines."""
 
 from __future__ import annotations
 

@@ -32,7 +32,10 @@ def timed(work: Callable[[], Any], repeats: int) -> dict[str, float]:
         if turn:
             walls.append(time.perf_counter() - wall)
             cpus.append(time.process_time() - cpu)
-    return {"wall_s": round(statistics.median(walls), 3), "cpu_s": round(statistics.median(cpus), 3)}
+    return {
+        "wall_s": round(statistics.median(walls), 3),
+        "cpu_s": round(statistics.median(cpus), 3),
+    }
 
 
 def sort_and_fill(n: int, repeats: int) -> dict[str, dict[str, float]]:
@@ -53,7 +56,9 @@ def sort_and_fill(n: int, repeats: int) -> dict[str, dict[str, float]]:
     for name, (items, budget, allocate) in cases.items():
         score = np.zeros(n, dtype=np.float32) if name == "all equal" else values
         scores = dp.Scores(score, items)
-        found[name] = timed(lambda s=scores, b=budget, a=allocate: dp.select(s, b, allocate=a), repeats)
+        found[name] = timed(
+            lambda s=scores, b=budget, a=allocate: dp.select(s, b, allocate=a), repeats
+        )
     return found
 
 

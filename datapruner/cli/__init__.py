@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from datapruner.cli import dataset, inspect, io
+from datapruner.cli import dataset, dedup, inspect, io
 
 __all__ = ["app", "main"]
 
@@ -52,6 +52,7 @@ def _root(
 for command in (
     dataset.prune,
     dataset.score,
+    dedup.dedup,
     inspect.select,
     inspect.explain,
     inspect.methods,

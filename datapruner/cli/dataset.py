@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from datapruner.core.scores import Scores
     from datapruner.dataset.job import ScoreJob
 
-__all__ = ["prune", "recommend", "score"]
+__all__ = [
+    "cache_choice",
+    "expected",
+    "prune",
+    "recommend",
+    "say_bad",
+    "say_written",
+    "score",
+]
+
+# Flags that are parameters of a method; one that the method does not have is refused by name.
+_PARAMS = ("k", "metric", "temperature", "neighbours")
 
 
 def prune(
@@ -44,6 +55,8 @@ def prune(
     fill: opt.Fill = "skip",
     k: opt.Prototypes = None,
     metric: opt.Metric = None,
+    temperature: opt.Temperature = None,
+    neighbours: opt.Neighbours = None,
     device: opt.Device = "auto",
     seed: opt.Seed = 0,
     on_bad: opt.OnBad = "error",
@@ -79,10 +92,10 @@ def prune(
     if dry_run:
         _show_estimate(job, quiet, json)
         return
-    with listening(quiet, _expected_rows(job, quiet)) as progress:
+    with listening(quiet, expected(job, quiet)) as progress:
         result = job.run(
             overwrite=overwrite,
-            cache=_cache(cache, no_cache),
+            cache=cache_choice(cache, no_cache),
             progress=progress,
             report=None if report is None else Path(report),
         )
@@ -91,8 +104,8 @@ def prune(
     else:
         say(str(result.selection.report()), quiet=quiet)
     written = [str(path) for path in result.paths] + ([report] if report else [])
-    _say_bad(len(result.bad), quiet)
-    _say_written(written, quiet)
+    say_bad(len(result.bad), quiet)
+    say_written(written, quiet)
 
 
 def score(
@@ -110,6 +123,8 @@ def score(
     embedder: opt.Embedder = "auto",
     k: opt.Prototypes = None,
     metric: opt.Metric = None,
+    temperature: opt.Temperature = None,
+    neighbours: opt.Neighbours = None,
     device: opt.Device = "auto",
     seed: opt.Seed = 0,
     on_bad: opt.OnBad = "error",
@@ -133,9 +148,9 @@ def score(
     if dry_run:
         _show_estimate(job, quiet, json)
         return
-    with listening(quiet, _expected_rows(job, quiet)) as progress:
+    with listening(quiet, expected(job, quiet)) as progress:
         scores, bad, paths = job.run_score(
-            overwrite=overwrite, cache=_cache(cache, no_cache), progress=progress
+            overwrite=overwrite, cache=cache_choice(cache, no_cache), progress=progress
         )
     facts = _facts(scores, len(bad))
     if json:
@@ -149,8 +164,8 @@ def score(
         )
     else:
         say("there were no rows to score", quiet=quiet)
-    _say_bad(len(bad), quiet)
-    _say_written([str(path) for path in paths], quiet)
+    say_bad(len(bad), quiet)
+    say_written([str(path) for path in paths], quiet)
 
 
 def recommend(
@@ -187,8 +202,8 @@ def recommend(
     if kept is None:
         raise InputError(f'share is {share!r}; write what is kept, as "30%" or 0.3.')
     job = ScoreJob(inputs=tuple(inputs), out="-", **_scoring(locals()))
-    with listening(quiet, _expected_rows(job, quiet)) as progress:
-        answer = advise(job, kept, cache=_cache(cache, no_cache), progress=progress)
+    with listening(quiet, expected(job, quiet)) as progress:
+        answer = advise(job, kept, cache=cache_choice(cache, no_cache), progress=progress)
     if json:
         write_json(answer.to_dict())
     else:
@@ -199,17 +214,18 @@ def _scoring(given: dict[str, Any]) -> dict[str, Any]:
     """The fields of a ``ScoreJob`` among a command's arguments."""
     names = ("method", "text", "id", "label", "embedding", "cost", "tokens", "embedder", "device")
     found = {name: given[name] for name in (*names, "format", "on_bad", "seed") if name in given}
-    params = {name: given[name] for name in ("k", "metric") if given.get(name) is not None}
+    params = {name: given[name] for name in _PARAMS if given.get(name) is not None}
     return {**found, "bad_limit": bad_limit(given["bad_limit"]), "params": params}
 
 
-def _cache(folder: str | None, none: bool) -> str | bool | None:
+def cache_choice(folder: str | None, none: bool) -> str | bool | None:
+    """Where embeddings are kept, from --cache and --no-cache."""
     if none and folder is not None:
         raise InputError("--cache and --no-cache exclude each other; drop one of them.")
     return None if none else folder or True
 
 
-def _expected_rows(job: ScoreJob, quiet: bool) -> int:
+def expected(job: ScoreJob, quiet: bool) -> int:
     """About how many rows there are, for the ETA; 0 where that would take a pass over them."""
     if quiet:
         return 0
@@ -248,11 +264,13 @@ def _facts(scores: Scores, bad: int) -> dict[str, Any]:
     }
 
 
-def _say_bad(bad: int, quiet: bool) -> None:
+def say_bad(bad: int, quiet: bool) -> None:
+    """How many rows were left out, if any were."""
     if bad:
         say(f"{bad:,} rows could not be used and were left out", quiet=quiet)
 
 
-def _say_written(paths: list[str], quiet: bool) -> None:
+def say_written(paths: list[str], quiet: bool) -> None:
+    """Which files a run left."""
     if paths:
         say("\n".join(["wrote", *(f"  {path}" for path in paths)]), quiet=quiet)

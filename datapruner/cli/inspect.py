@@ -162,6 +162,24 @@ def _facts(selection: Selection, row: int) -> dict[str, Any]:
         "unit": items.unit,
         "reason": reason.name.lower(),
         "rule": rule_text(selection, reason),
+        **_twin(selection, row),
+    }
+
+
+def _twin(selection: Selection, row: int) -> dict[str, Any]:
+    twins, ids = selection.scores.twins, selection.scores.items.ids
+    if twins is None or twins.row[row] < 0:
+        return {}
+    other, stage = int(twins.row[row]), int(twins.stage[row])
+    name = ids[other]
+    return {
+        "twin": {
+            "row": other,
+            "id": name if isinstance(name, str) else int(name),
+            "similarity": float(twins.similarity[row]),
+            "duplicate_by": twins.stages[stage - 1] if stage else None,
+            "kept": bool(selection.mask[other]),
+        }
     }
 
 

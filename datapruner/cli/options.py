@@ -27,6 +27,7 @@ __all__ = [
     "Label",
     "Method",
     "Metric",
+    "Neighbours",
     "NoCache",
     "OnBad",
     "Overwrite",
@@ -35,6 +36,7 @@ __all__ = [
     "Quiet",
     "ReportFile",
     "Seed",
+    "Temperature",
     "Text",
     "Tokens",
 ]
@@ -102,10 +104,30 @@ Device = Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu or
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of every draw.")]
 Prototypes = Annotated[
     int | None,
-    typer.Option("--k", metavar="N", help="Number of prototypes; default from the rows or labels."),
+    typer.Option(
+        "--k",
+        metavar="N",
+        help="Number of prototypes or concepts; default from the rows or labels.",
+    ),
 ]
 Metric = Annotated[
     str | None, typer.Option("--metric", metavar="M", help="cosine (default) or l2.")
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature",
+        metavar="T",
+        help="Of concepts: the lower, the more complexity decides; default 0.1.",
+    ),
+]
+Neighbours = Annotated[
+    int | None,
+    typer.Option(
+        "--neighbours",
+        metavar="N",
+        help="Of concepts: how many near ones tell how far a concept lies apart; default 20.",
+    ),
 ]
 Pick = Annotated[
     str | None,

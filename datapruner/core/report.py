@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = ["GroupLine", "Report"]
 
 # A terminal shows this many groups; the JSON holds all of them.
 _SHOWN_GROUPS = 12
+_COLUMNS = 100
 
 
 @dataclass(frozen=True)
@@ -100,13 +102,14 @@ class Report:
             lines.append(f"  unspent  {self.unspent}")
         ran = ", ".join(f"{k} {v}" for k, v in p["details"].items() if isinstance(v, (str, int)))
         if ran:
-            lines.append(f"  ran      {ran}")
+            lines += _wrapped("ran", ran)
         if "median" in self.score:
             lines.append(
                 f"  score    {self.score['lowest']:.4g} to {self.score['highest']:.4g}, median "
                 f"{self.score['median']:.4g}; {self.score['meaning']}"
             )
-        lines += [f"  note     {note}" for note in p["notes"]]
+        for note in p["notes"]:
+            lines += _wrapped("note", note)
         return "\n".join([*lines, *self._drop_lines(), *self._group_table()])
 
     def _drop_lines(self) -> list[str]:
@@ -133,6 +136,18 @@ class Report:
         rest = len(self.groups) - len(biggest)
         tail = [f"... and {rest:,} smaller groups"] if rest else []
         return ["", *aligned(head, cells), *tail]
+
+
+def _wrapped(name: str, text: str) -> list[str]:
+    """A field whose text may be long, folded under its own column."""
+    return wrap(
+        text,
+        width=_COLUMNS,
+        initial_indent=f"  {name:<9}",
+        subsequent_indent=" " * 11,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _short(value: float | None) -> str:

@@ -17,6 +17,7 @@ from datapruner.dataset.prune import counter_for
 from datapruner.dataset.reading import column_or_vectors, is_vectors
 from datapruner.dataset.source import Source
 from datapruner.errors import DataPrunerError, MissingColumnError, nearest
+from datapruner.methods import load
 from datapruner.methods import method as find_method
 from datapruner.vectors.store import Vectors
 
@@ -198,7 +199,8 @@ def estimate(job: ScoreJob) -> Estimate:
     if "embedding" in entry.needs and rows:
         from datapruner.vectors.kmeans import default_k
 
-        k = job.params.get("k") or default_k(rows)
+        own = getattr(load(entry.scorer), "default_k", default_k)
+        k = job.params.get("k") or own(rows)
         steps += _clustering(rows, pilot.dimensions, k)
     d = pilot.dimensions
     sample = min(rows, _POINTS * (k or 0)) * d * 4

@@ -5,7 +5,6 @@ Rows that cannot be used keep their number. They are barred, never counted, and 
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 from collections import Counter
@@ -19,8 +18,10 @@ import numpy as np
 from datapruner.core.items import Items
 from datapruner.core.types import AnyArray, BoolArray
 from datapruner.dataset.ids import ids_from_column, ids_from_content
+from datapruner.dataset.numbers import numbers, plain, prices
 from datapruner.dataset.source import BadRow, Block, Source
 from datapruner.errors import InputError, MissingColumnError, nearest
+from datapruner.scorers.minhash import Printer
 from datapruner.tokens import TokenCounter
 from datapruner.vectors.embed import Embedder, embed_texts
 from datapruner.vectors.store import Vectors, VectorWriter, open_vectors
@@ -43,6 +44,7 @@ class Columns:
         label: groups for floors, balance and the number of prototypes.
         id: the user's ids; None: ids from the content of the rows.
         cost: a column of prices.
+        by: a column of numbers that becomes a feature of its own name.
     """
 
     text: str | None = None
@@ -50,10 +52,11 @@ class Columns:
     label: str | None = None
     id: str | None = None
     cost: str | None = None
+    by: str | None = None
 
     def names(self) -> list[str]:
         """The columns to read, without repeats."""
-        wanted = (self.text, self.embedding, self.label, self.id, self.cost)
+        wanted = (self.text, self.embedding, self.label, self.id, self.cost, self.by)
         return list(dict.fromkeys(name for name in wanted if name is not None))
 
 
@@ -77,6 +80,8 @@ class _Gathered:
     ids: list[Any] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
     costs: list[AnyArray] = field(default_factory=list)
+    numbers: list[AnyArray] = field(default_factory=list)
+    prints: Printer | None = None
     bad: dict[int, BadRow] = field(default_factory=dict)
     n: int = 0
     on_bad: Literal["error", "drop"] = "error"
@@ -111,6 +116,7 @@ def load_rows(
     embedder: Embedder | None = None,
     counter: TokenCounter | None = None,
     unit: str = "tokens",
+    prints: Printer | None = None,
     cache: Any = None,
     spill: Path | None = None,
     on_bad: Literal["error", "drop"] = "error",
@@ -126,6 +132,7 @@ def load_rows(
         counter: prices rows by the tokens of ``columns.text``; None: by ``columns.cost``, or one
             a row.
         unit: what the counter's or the column's prices are called.
+        prints: makes the ``prints`` feature from ``columns.text``.
         cache: an ``EmbeddingCache`` that finished vectors are kept in.
         spill: folder for the vectors while the job runs; None: the system's temporary folder.
         on_bad: ``"error"``, or ``"drop"`` to bar rows that cannot be used.
@@ -136,7 +143,7 @@ def load_rows(
         InputError: bad rows under ``on_bad="error"``, or ids that are not unique.
         MissingColumnError: a column that is not there.
     """
-    got = _Gathered(on_bad=on_bad, tell=note)
+    got = _Gathered(on_bad=on_bad, tell=note, prints=prints)
     blocks = _gather(source, columns, counter, got, progress)
     vectors: Vectors | None = None
     if embedder is not None and columns.embedding is None:
@@ -155,6 +162,10 @@ def _items(got: _Gathered, columns: Columns, unit: str | None, vectors: Vectors 
     barred = np.zeros(got.n, dtype=bool)
     barred[list(got.bad)] = True
     features: dict[str, Any] = {} if vectors is None else {"embedding": vectors}
+    if got.prints is not None:
+        features["prints"] = got.prints.finish()
+    if columns.by is not None:
+        features[columns.by] = np.concatenate([np.zeros(0), *got.numbers])
     items = Items.of(
         got.n,
         id=_ids(got, columns, barred),
@@ -221,14 +232,18 @@ def _gather(
         if columns.id is None:
             got.ids.extend(block.content or ())
         else:
-            got.ids.extend(_plain(block.columns[columns.id]))
+            got.ids.extend(plain(block.columns[columns.id]))
         if columns.label is not None:
-            got.labels.extend(_plain(block.columns[columns.label]))
+            got.labels.extend(plain(block.columns[columns.label]))
         if counter is not None and columns.text is not None:
             texts = _texts(block, columns.text)
             got.costs.append(np.asarray(counter.count(texts), dtype=np.float64))
         elif columns.cost is not None:
-            got.costs.append(_prices(block, columns.cost, source, got))
+            got.costs.append(prices(block, columns.cost, source, got.note))
+        if got.prints is not None and columns.text is not None:
+            got.prints.add(_texts(block, columns.text))
+        if columns.by is not None:
+            got.numbers.append(numbers(block, columns.by, source, got.note))
         got.stop_if_bad()
         yield block
         got.stop_if_bad()
@@ -248,10 +263,6 @@ def _check_names(block: Block, names: Sequence[str], source: Source) -> None:
             raise MissingColumnError(f'no column "{name}" in {source.description}. {hint}')
 
 
-def _plain(values: Any) -> list[Any]:
-    return values.tolist() if isinstance(values, np.ndarray) else list(values)
-
-
 def _check_texts(block: Block, name: str, source: Source, got: _Gathered) -> None:
     for row, value in enumerate(block.columns[name], block.start):
         if row in got.bad:
@@ -265,28 +276,6 @@ def _check_texts(block: Block, name: str, source: Source, got: _Gathered) -> Non
 
 def _texts(block: Block, name: str) -> list[str]:
     return [value if isinstance(value, str) else "" for value in block.columns[name]]
-
-
-def _prices(block: Block, name: str, source: Source, got: _Gathered) -> AnyArray:
-    prices = np.zeros(block.rows)
-    for place, value in enumerate(_plain(block.columns[name])):
-        price = _price(value)
-        if math.isfinite(price) and price >= 0:
-            prices[place] = price
-        else:
-            reason = f'"{name}" is not a price: a finite number, 0 or more'
-            got.note(block.start + place, source, reason, value)
-    return prices
-
-
-def _price(value: Any) -> float:
-    """The number, NaN for what is none; CSV hands numbers out as text, Parquet decimals as such."""
-    if value is None or isinstance(value, bool):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
 
 
 def _embed(

@@ -41,6 +41,7 @@ _PACKAGES = (
     "tokenizers",
     "polars",
     "pyarrow",
+    "rensa",
 )
 
 

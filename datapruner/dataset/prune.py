@@ -25,7 +25,15 @@ from datapruner.methods import load
 from datapruner.methods import method as find_method
 from datapruner.vectors.store import Vectors
 
-__all__ = ["counter_for", "prune", "score", "score_with", "take_rows"]
+__all__ = [
+    "counter_for",
+    "prune",
+    "reporter",
+    "score",
+    "score_with",
+    "take_rows",
+    "with_bad_vectors",
+]
 
 _BAD_VECTOR = {
     1: "its vector holds NaN",
@@ -127,17 +135,24 @@ def score_with(
     refuse_unknown_keys(params, known, f"method {method!r}")
     shared = {"device": reading.device, "on_bad": reading.on_bad}
     scorer = scorer_class(**{k: v for k, v in shared.items() if k in known} | dict(params))
-    report = _reporter(progress)
+    report = reporter(progress)
     loaded, details = read_items(data, reading, entry.needs, progress=report, note=note)
     more = {"progress": report} if "embedding" in entry.needs else {}
     scores: Scores = scorer(loaded.items, seed=seed, **more)
-    bad = {row.row: row for row in loaded.bad}
+    scores = dataclasses.replace(scores, details={**details, **scores.details})
+    return scores, with_bad_vectors(scores, loaded.bad, data, note)
+
+
+def with_bad_vectors(
+    scores: Scores, known: tuple[BadRow, ...], data: Any, note: Note | None
+) -> tuple[BadRow, ...]:
+    """The bad rows of the input and those that the scorer barred for their vectors, ascending."""
+    bad = {row.row: row for row in known}
     for row in _bad_vectors(scores.items, bad, _described(data)):
         bad[row.row] = row
         if note is not None:
             note(row)
-    scores = dataclasses.replace(scores, details={**details, **scores.details})
-    return scores, tuple(bad[row] for row in sorted(bad))
+    return tuple(bad[row] for row in sorted(bad))
 
 
 def prune(
@@ -226,7 +241,8 @@ def _bad_vectors(items: Items, known: Mapping[int, BadRow], where: str) -> list[
     ]
 
 
-def _reporter(progress: Any) -> Any:
+def reporter(progress: Any) -> Any:
+    """What ``progress`` means: True for lines on stderr, a callable for itself, else None."""
     if not progress:
         return None
     return progress if callable(progress) else _to_stderr

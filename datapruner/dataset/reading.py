@@ -16,6 +16,7 @@ from datapruner.core.types import IntArray
 from datapruner.dataset.load import Columns, Loaded, load_rows
 from datapruner.dataset.source import BadRow, Source, open_source
 from datapruner.errors import InputError, MissingColumnError, OutputError, nearest
+from datapruner.scorers.minhash import Printer
 from datapruner.tokens import resolve_counter
 from datapruner.vectors.store import Vectors, open_vectors
 
@@ -42,7 +43,8 @@ PLAIN_UNITS = ("words", "characters", "bytes")
 class Reading:
     """How rows become items: which column plays which part, and what to do on the way.
 
-    The fields are the parameters of ``score`` of the same names.
+    The fields are the parameters of ``score`` and ``dedup`` of the same names; ``signatures`` says
+    whether MinHash needs any.
     """
 
     text: str | None = None
@@ -50,6 +52,9 @@ class Reading:
     label: Any = None
     id: Any = None
     cost: str | None = None
+    by: str | None = None
+    ignore_case: bool = False
+    signatures: bool = True
     tokens: Any = None
     unit: str | None = None
     embedder: Any = "auto"
@@ -100,6 +105,9 @@ def read_items(
         embedder=encode,
         counter=counter,
         unit=_unit(reading),
+        prints=Printer(signatures=reading.signatures, ignore_case=reading.ignore_case)
+        if "prints" in needs
+        else None,
         cache=_open_cache(reading.cache, encode),
         spill=reading.spill,
         on_bad=reading.on_bad,
@@ -137,7 +145,7 @@ def _bare_items(data: Any, reading: Reading) -> Items:
         raise InputError("there is nothing to score: give data, or embedding=vectors.")
     if data is not None and reading.embedding is not None:
         raise InputError("data is vectors already; give them as data or as embedding, not both.")
-    asked = {"text": reading.text, "cost": reading.cost, "tokens": reading.tokens}
+    asked = {name: getattr(reading, name) for name in ("text", "cost", "tokens", "by")}
     named = {"label": reading.label, "id": reading.id}
     asked |= {name: value for name, value in named.items() if isinstance(value, str)}
     for name, value in asked.items():
@@ -162,7 +170,8 @@ def _columns(
     column, vectors = column_or_vectors(reading.embedding, source)
     text = reading.text
     has_vectors = column is not None or vectors is not None
-    needs_text = reading.tokens is not None or ("embedding" in needs and not has_vectors)
+    needs_text = reading.tokens is not None or "prints" in needs
+    needs_text = needs_text or ("embedding" in needs and not has_vectors)
     if text is None and needs_text:
         text = "text"
         if "text" not in source.columns and source.columns:
@@ -171,7 +180,12 @@ def _columns(
                 f"(--text). {nearest('text', source.columns)}"
             )
     columns = Columns(
-        text=text, embedding=column, label=reading.label, id=reading.id, cost=reading.cost
+        text=text,
+        embedding=column,
+        label=reading.label,
+        id=reading.id,
+        cost=reading.cost,
+        by=reading.by,
     )
     return columns, vectors
 

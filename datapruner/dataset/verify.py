@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from datapruner.dataset.dedupjob import job_from
 from datapruner.dataset.discover import find_files
 from datapruner.dataset.job import MANIFEST, PruneJob
 from datapruner.dataset.manifest import compare, file_digest, read_manifest
@@ -48,7 +49,7 @@ def verify(path: str | Path, *, cache: Any = None, progress: Any = None) -> list
     """
     manifest = find_manifest(Path(path))
     told = read_manifest(manifest)
-    job = _relocated(PruneJob.from_dict(told["config"]), told["input"], manifest)
+    job = _relocated(job_from(told["config"]), told["input"], manifest)
     with tempfile.TemporaryDirectory(prefix="datapruner-verify-") as folder:
         out = Path(folder) / told["output"]["file"]
         found = dataclasses.replace(job, out=str(out)).run(cache=cache, progress=progress).manifest

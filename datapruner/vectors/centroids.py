@@ -22,7 +22,7 @@ Metric: TypeAlias = Literal["cosine", "l2"]
 FORMAT = "datapruner-centroids-1"
 
 SAME_COSINE = 1 - 1e-6
-"""Centroids closer than this are one: some roundings of float32 (dataset.md, appendix A)."""
+"""Centroids closer than this are one: some roundings of float32."""
 
 PRODUCT_ROWS = 1024
 

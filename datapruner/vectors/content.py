@@ -139,8 +139,8 @@ def scan(vectors: Vectors, progress: Any = None) -> tuple[UInt64Array, UInt8Arra
         progress: called as progress("scan", rows done, n) after each block.
 
     Returns:
-        (keys, bad): shapes (n,), uint64 and uint8; see ``row_keys`` and ``bad_rows``. They stay with
-        the vectors, so that whoever asks again does not read everything again.
+        (keys, bad): shapes (n,), uint64 and uint8; see ``row_keys`` and ``bad_rows``. They stay
+        with the vectors, so that whoever asks again does not read everything again.
     """
     if vectors.scanned is not None:
         return vectors.scanned

@@ -12,8 +12,7 @@ dimensions, 40 to 1,100 centroids; a test repeats some). That is an observation 
 one machine, not a theorem: ``assign`` is exact by construction, training is repeatable as far as
 FAISS is.
 
-Source: dataset.md section 8.2 and appendix A (``streamed_kmeans``); Sorscher et al. 2022,
-arXiv:2206.14486, for the use of it.
+Source: Sorscher et al. 2022, arXiv:2206.14486, for the use of it; the order of the sample is ours.
 """
 
 from __future__ import annotations
@@ -68,8 +67,8 @@ def default_k(n: int, classes: int | None = None) -> int:
     Returns:
         k in [1, max(1, n)].
 
-    Source: dataset.md, appendix B: prototypes bear a factor of ten either way (Sorscher et al.
-    2022); the square root is D4's rule (Tirumala et al. 2023, arXiv:2308.12284).
+    Source: prototypes bear a factor of ten either way (Sorscher et al. 2022, arXiv:2206.14486);
+    the square root is D4's rule (Tirumala et al. 2023, arXiv:2308.12284).
     """
     k = classes if classes else min(max(round(math.sqrt(n)), 10), 50_000)
     return max(1, min(k, n))

@@ -44,6 +44,7 @@ class Vectors:
         dtype: how the values are stored, for example ``"float16"``; blocks are float32 all the
             same.
         description: where they come from, for messages and reports.
+        scanned: what ``content.scan`` found, once somebody asked; None before.
     """
 
     def __init__(

@@ -258,3 +258,21 @@ def test_select_keeps_stdout_for_one_thing_and_writes_a_report(
     write_jsonl(tmp_path / "odd.jsonl", rows)
     shell.ok("score", "odd.jsonl", "--method", "random", "--id", "id", "--out", "o.npz")
     assert "line break" in shell.refused("select", "o.npz", "--budget", "100%", "--ids", "-")
+
+
+def test_concepts_take_their_parameters_from_flags(
+    pruned: Callable[..., Done], shell: Shell, tmp_path: Path
+) -> None:
+    flags = ("--method", "concepts", "--k", "6", "--temperature", "0.05", "--neighbours", "3")
+    done = pruned(*flags, "--budget", "30%", "--id", "id", "--out", "kept.jsonl")
+    assert "kept 60 of 200 rows" in done.err
+    assert "allocate weighted" in done.err
+    manifest = json.loads((tmp_path / "kept.jsonl.manifest.json").read_text())
+    assert '"temperature": 0.05' in json.dumps(manifest)
+    shell.ok("verify", "kept.jsonl")
+
+
+def test_a_flag_that_a_method_does_not_have_is_named(shell: Shell, corpus: Path) -> None:
+    flags = ("--budget", "30%", "--out", "kept.jsonl", "--temperature", "0.05")
+    line = shell.refused("prune", corpus.name, *OFFLINE, *flags)
+    assert "unknown key 'temperature'" in line

@@ -122,6 +122,7 @@ PUBLIC = [
     "UnknownMethodError",
     "__version__",
     "blend",
+    "dedup",
     "prune",
     "recommend",
     "score",

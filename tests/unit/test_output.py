@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from rows import MASK, ROWS, leftovers
 
-from datapruner.output import AtomicFile, atomic_write_bytes, check_writable, open_output
 from datapruner.dataset.source import open_source
 from datapruner.errors import OutputError
+from datapruner.output import AtomicFile, atomic_write_bytes, check_writable, open_output
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:

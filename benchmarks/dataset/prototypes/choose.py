@@ -12,7 +12,7 @@ from benchmarks.dataset.prototypes.bench_data import Task
 from datapruner import Budget
 from datapruner.rng import stream
 
-# method: (pick, class guarantee of dataset.md 1.6, whether the scores are shuffled first)
+# method: (pick, class guarantee b, whether the scores are shuffled first)
 METHODS: dict[str, tuple[str, float, bool]] = {
     "random": ("uniform", 0.0, False),
     "hard": ("high", 0.0, False),

@@ -1,4 +1,4 @@
-"""CPU time and peak memory of prototypes beside bare FAISS on the same vectors. Prints one JSON line."""
+"""CPU time and peak memory of prototypes beside bare FAISS. Prints one JSON line."""
 
 from __future__ import annotations
 
@@ -96,8 +96,13 @@ def run_faiss(path: Path, k: int) -> dict[str, Any]:
     before, resting = usage()
     begun = time.perf_counter()
     kmeans = faiss.Kmeans(
-        data.shape[1], k, niter=ITERATIONS, spherical=True, seed=0,
-        min_points_per_centroid=1, max_points_per_centroid=len(sample),
+        data.shape[1],
+        k,
+        niter=ITERATIONS,
+        spherical=True,
+        seed=0,
+        min_points_per_centroid=1,
+        max_points_per_centroid=len(sample),
     )
     kmeans.train(sample, init_centroids=sample[:k])
     trained, _ = usage()
@@ -161,9 +166,7 @@ def main() -> None:
     print(json.dumps(summarise(n, k, runs, options.full)))
 
 
-def summarise(
-    n: int, k: int, runs: dict[str, list[dict[str, Any]]], full: bool
-) -> dict[str, Any]:
+def summarise(n: int, k: int, runs: dict[str, list[dict[str, Any]]], full: bool) -> dict[str, Any]:
     """Medians, the ratio of the medians, and the peak memory above a bare interpreter."""
 
     def median(side: str, field: str) -> float:

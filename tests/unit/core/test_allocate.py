@@ -108,3 +108,72 @@ def test_pinned_rows_beyond_the_budget_are_told_as_such() -> None:
 
 def test_every_allocator_is_listed() -> None:
     assert sorted(ALLOCATORS) == ["equal", "proportional", "weighted", "whole"]
+
+
+WEIGHTS = np.array([8.0, 1.0, 1.0])
+ONE_EACH = np.array([1, 1, 1])
+
+
+def test_the_scorers_floors_hold_where_its_weights_do() -> None:
+    bare = spread("weighted", weights=WEIGHTS, count=4)
+    got = spread("weighted", weights=WEIGHTS, count=4, group_floors=ONE_EACH)
+    assert bare.caps is not None
+    assert got.caps is not None
+    assert bare.caps.tolist() == [3, 1, 0]
+    assert got.caps.tolist() == [2, 1, 1]
+    other = spread("equal", count=2, group_floors=ONE_EACH)
+    assert other.caps is not None
+    assert other.caps.tolist() == [1, 1, 0]
+    assert other.notes == ()
+
+
+def test_a_floor_of_the_users_takes_the_place_of_the_scorers() -> None:
+    got = spread("weighted", weights=WEIGHTS, floor=2, group_floors=np.array([0, 0, 0]))
+    assert got.caps is not None
+    assert got.caps.tolist() == [2, 2, 1]
+    with pytest.raises(BudgetError, match="floors ask for 5 rows"):
+        spread("weighted", weights=WEIGHTS, floor=2, count=4, group_floors=ONE_EACH)
+
+
+@pytest.mark.parametrize(
+    ("asked", "count", "level"), [([3, 3, 1], 7, None), ([3, 3, 1], 5, 2), ([3, 3, 1], 2, 0)]
+)
+def test_floors_beyond_the_budget_are_lowered_evenly(
+    asked: list[int], count: int, level: int | None
+) -> None:
+    weights = np.array([1.0, 0.0, 0.0])
+    got = spread("weighted", weights=weights, count=count, group_floors=np.array(asked))
+    assert got.caps is not None
+    assert got.caps.sum() == count
+    if level is None:
+        assert not any("lowered" in note for note in got.notes)
+    else:
+        assert f"the floor is lowered to {level}" in got.notes[0]
+        assert np.all(got.caps >= np.minimum(asked, level))
+
+
+def test_pinned_rows_are_no_reason_to_give_up_the_floors_of_others() -> None:
+    pinned = np.array([0, 3, 0])
+    got = spread("weighted", weights=WEIGHTS, pinned=pinned, group_floors=ONE_EACH)
+    assert got.caps is not None
+    assert got.caps.tolist() == [1, 3, 1]
+    short = spread("weighted", weights=WEIGHTS, pinned=pinned, count=4, group_floors=ONE_EACH)
+    assert short.caps is not None
+    assert short.caps.tolist() == [1, 3, 0]
+    assert "lowered to 0" in short.notes[0]
+
+
+def test_a_price_and_the_scorers_floors_do_not_go_together() -> None:
+    got = spread("weighted", weights=WEIGHTS, count=10, cost=50.0, group_floors=ONE_EACH)
+    assert "a price is limited" in got.notes[0]
+
+
+def test_weighted_tells_how_far_the_shares_were_bent() -> None:
+    got = spread("weighted", weights=np.ones(3), group_floors=ONE_EACH)
+    assert got.caps is not None
+    assert got.caps.tolist() == [2, 2, 1]
+    assert got.notes[0].startswith("weighted: of 3 groups 1 keep all they may and 0 no more")
+    assert "20% of the budget" in got.notes[0]
+    lone = {"sizes": np.array([9]), "costs": np.array([9.0]), "pinned": np.array([0])}
+    alone = spread("weighted", weights=np.ones(1), pinned_costs=np.zeros(1), **lone)
+    assert alone.notes == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,10 @@ def test_weights_mix_and_a_negative_one_turns_round() -> None:
 
 def test_the_first_part_gives_items_and_groups() -> None:
     first = scores(1, 2, 3, 4, method="a", meaning="older", group_weight=np.array([1.0, 2.0]))
+    first = replace(first, group_floor=np.array([1, 0]), notes=("mind a",))
     both = blend([first, scores(1, 2, 3, 4, method="b", meaning="odder")])
+    assert both.notes == ("mind a",)
+    assert both.group_floor is not None
     assert both.method == "blend(a, b)"
     assert both.meaning == "older and odder"
     assert both.names == ("a", "b")

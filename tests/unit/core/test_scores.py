@@ -49,6 +49,9 @@ def test_values_are_float32_or_float64(dtype: str, becomes: str) -> None:
         ({"group_weight": np.ones(3)}, r"group weights have shape \(3,\); 2 groups need \(2,\)"),
         ({"group_weight": np.array([1, -1])}, r"group b has the weight -1\.0"),
         ({"group_weight": np.array([np.nan, 1])}, r"group a has the weight nan"),
+        ({"group_floor": np.ones(2)}, r"group floors are float64 of shape \(2,\)"),
+        ({"group_floor": np.array([1])}, r"2 groups need whole numbers, 0 or more, of shape"),
+        ({"group_floor": np.array([1, -1])}, r"0 or more"),
         ({"details": {"k": {1, 2}}}, r"details must be what JSON can hold"),
     ],
 )
@@ -65,6 +68,15 @@ def test_taking_rows_keeps_groups_and_weights() -> None:
     assert some.items.ids.tolist() == [2, 0]
     assert some.group_weight is not None
     assert some.details == {"k": 1}
+
+
+def test_floors_and_notes_are_kept_through_taking_and_a_file(tmp_path: Path) -> None:
+    scores = Scores(np.arange(3.0), ITEMS, group_floor=np.array([1, 0]), notes=("mind this",))
+    scores.save(tmp_path / "s.npz")
+    for again in (scores.take(np.array([2, 0])), Scores.load(tmp_path / "s.npz")):
+        assert again.group_floor is not None
+        assert again.group_floor.tolist() == [1, 0]
+        assert again.notes == ("mind this",)
 
 
 def test_weights_and_tie_keys_survive_a_file(tmp_path: Path) -> None:

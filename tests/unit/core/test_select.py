@@ -35,6 +35,22 @@ def test_a_registered_method_brings_its_own_picker_with_a_note() -> None:
     assert select(Scores(SCORES.values, ITEMS, method="random"), "20%").provenance.pick == "high"
 
 
+def test_notes_of_the_scores_and_of_the_allocation_reach_the_user() -> None:
+    scores = Scores(
+        SCORES.values,
+        Items.of(6),
+        group=np.array([0, 0, 0, 0, 1, 1]),
+        group_weight=np.array([1.0, 1.0]),
+        group_floor=np.array([1, 1]),
+        notes=("mind this",),
+    )
+    kept = select(scores, "1 items", allocate="weighted")
+    first, second, third = kept.provenance.notes
+    assert first == "mind this"
+    assert "lowered to 0" in second
+    assert "keep all they may" in third
+
+
 def test_the_share_a_method_is_told_is_the_tighter_of_rows_and_price() -> None:
     scores = Scores(SCORES.values, ITEMS, method="prototypes")
     assert "25% left" in select(scores, "3 tokens").provenance.notes[0]

@@ -38,6 +38,11 @@ def test_rows_of_a_small_file_are_counted(folder: Path, name: str) -> None:
     assert is_exact is (name != "c.csv")  # a quoted field may hold a line break
 
 
+def test_a_method_with_its_own_number_of_clusters_is_asked(folder: Path) -> None:
+    assert estimate(job(folder, method="concepts")).k == 20
+    assert estimate(job(folder, method="concepts", params={"k": 7})).k == 7
+
+
 @pytest.mark.parametrize("name", ["c.jsonl", "c.jsonl.gz"])
 def test_rows_of_a_large_file_are_extrapolated(
     folder: Path, name: str, monkeypatch: pytest.MonkeyPatch

@@ -320,7 +320,7 @@ def test_a_bare_installation_runs_on_one_thread(monkeypatch):
 
 
 def test_l2_and_cosine_agree_inside_a_cluster_and_differ_across():
-    """dataset.md 2.1: same order inside a cluster, another one where centroids are short."""
+    """The same order inside a cluster, another one where centroids are short."""
     x = unit(X).astype(np.float32)
     means = np.stack([x[i::7].mean(0) for i in range(7)]) * np.linspace(0.2, 1, 7)[:, None]
     cosine = assign(open_vectors(x), as_centroids(means))
@@ -337,7 +337,7 @@ def test_l2_and_cosine_agree_inside_a_cluster_and_differ_across():
 
 
 def test_the_metrics_rank_the_published_pair_oppositely():
-    """dataset.md 9.5, SSP metric."""
+    """A worked example: the two metrics order a pair in opposite ways."""
     x = np.array([[np.cos(0.3), np.sin(0.3)], [np.cos(0.2), np.sin(0.2)]], np.float32)
     c = [np.array([[0.9, 0.0]]), np.array([[0.3, 0.0]])]
     l2, cosine = (

@@ -1,0 +1,188 @@
+"""dedup(): exact, near and semantic duplicates out of any container, with the reason for each."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from datapruner.core.budget import Budget, as_budget
+from datapruner.core.scores import Scores
+from datapruner.core.select import select
+from datapruner.core.selection import Selection
+from datapruner.dataset.prune import counter_for, reporter, with_bad_vectors
+from datapruner.dataset.reading import Note, Reading, is_vectors, read_items
+from datapruner.dataset.source import BadRow
+from datapruner.errors import InputError
+from datapruner.scorers.dedup import Dedup
+from datapruner.scorers.duplicates import Duplicates
+
+__all__ = ["DEFAULT_EPS", "EVERYTHING", "cascade", "dedup", "dedup_with"]
+
+EVERYTHING = "everything"
+
+DEFAULT_EPS = 0.05
+"""The usual value for sentence encoders; safe for the offline embedder too (docs/methods.md)."""
+
+
+def cascade(
+    *,
+    eps: float = DEFAULT_EPS,
+    rule: str = "leader",
+    keep: str = "hard",
+    by: str | None = None,
+    jaccard: float = 0.8,
+    k: int | None = None,
+    probes: int = 1,
+    device: str = "auto",
+    on_bad: str = "error",
+) -> Dedup:
+    """The stages with their parameters.
+
+    Raises:
+        InputError: a parameter that no run could use.
+    """
+    semantic = Duplicates(
+        eps=eps,
+        rule=rule,  # type: ignore[arg-type]
+        keep=keep,  # type: ignore[arg-type]
+        by=by,
+        k=k,
+        probes=probes,
+        device=device,
+        on_bad=on_bad,  # type: ignore[arg-type]
+    )
+    return Dedup(semantic, jaccard)
+
+
+def dedup(
+    data: Any = None,
+    *,
+    text: str | None = None,
+    embedding: Any = None,
+    label: Any = None,
+    id: Any = None,
+    eps: float = DEFAULT_EPS,
+    rule: Literal["leader", "any_earlier", "components"] = "leader",
+    keep: Literal["hard", "easy", "first", "best"] = "hard",
+    by: str | None = None,
+    jaccard: float = 0.8,
+    ignore_case: bool = False,
+    budget: Budget | str | float = EVERYTHING,
+    k: int | None = None,
+    probes: int = 1,
+    cost: str | None = None,
+    tokens: Any = None,
+    embedder: Any = "auto",
+    device: str = "auto",
+    cache: Any = None,
+    on_bad: Literal["error", "drop"] = "error",
+    seed: int = 0,
+    progress: Any = False,
+) -> Selection:
+    """One row of every group of duplicates: exact copies, near-copies by MinHash, semantic ones.
+
+    Args:
+        data: rows in any container or file, or vectors alone (then the semantic stage only).
+        text: the column to compare; None takes a column named ``text`` if there is one.
+        embedding: vectors instead of embedding the text.
+        label: the column of labels: groups for floors.
+        id: the column of ids; None: ids made of the content.
+        eps: a cosine above 1 - eps makes a semantic duplicate; 0 leaves the stage out, and with
+            it the embedding.
+        rule: ``"leader"``, ``"any_earlier"`` or ``"components"`` (``scorers.duplicates``).
+        keep: which of a group stays: ``"hard"``, ``"easy"``, ``"first"``, or ``"best"`` with
+            ``by``.
+        by: a column of numbers, the highest stays.
+        jaccard: share of word shingles that near-copies share; 1 leaves the stage out.
+        ignore_case: exact copies may differ in case (near-copies always may).
+        budget: a limit beside the duplicates: with a number or share of rows, exactly as many
+            stay (fewer only where the text stages leave fewer), and eps is found, not given.
+        k: clusters of the semantic stage; None: the square root of n.
+        probes: 2 compares rows with what the second-nearest cluster keeps, too.
+        cost, tokens, embedder, device, cache, on_bad, seed, progress: see ``score``.
+
+    Returns:
+        The selection; ``explain`` names the row that a dropped one repeats.
+
+    Raises:
+        InputError: rows or parameters that cannot be used.
+        BudgetError: the budget cannot be read or met.
+    """
+    wanted = as_budget(budget)
+    if tokens is None and cost is None:
+        tokens = counter_for(wanted)
+    reading = Reading(
+        text=text,
+        embedding=embedding,
+        label=label,
+        id=id,
+        by=by,
+        ignore_case=ignore_case,
+        signatures=jaccard < 1,
+        cost=cost,
+        tokens=tokens,
+        unit=wanted.unit,
+        embedder=embedder,
+        device=device,
+        cache=cache,
+        on_bad=on_bad,
+    )
+    scorer = cascade(
+        eps=eps,
+        rule=rule,
+        keep=keep,
+        by=by,
+        jaccard=jaccard,
+        k=k,
+        probes=probes,
+        device=device,
+        on_bad=on_bad,
+    )
+    scores, _ = dedup_with(data, reading, scorer, wanted, seed=seed, progress=progress)
+    return select(scores, wanted, pick="distinct", seed=seed)
+
+
+def dedup_with(
+    data: Any,
+    reading: Reading,
+    scorer: Dedup,
+    budget: Budget,
+    *,
+    seed: int = 0,
+    progress: Any = False,
+    note: Note | None = None,
+) -> tuple[Scores, tuple[BadRow, ...]]:
+    """Scores with twins, and the rows that were left out, ascending, each with its reason.
+
+    Args:
+        data: as for ``dedup``, or a Source or Vectors.
+        reading: which column plays which part.
+        scorer: the stages.
+        budget: what will be selected; a number of rows makes the scorer find its eps.
+        seed: of the clusters.
+        progress: see ``score``.
+        note: called with each bad row as soon as it is found; may raise to end the run.
+
+    Raises:
+        InputError: vectors alone with nothing to compare them by.
+    """
+    report = reporter(progress)
+    needs = scorer.needs
+    if data is None or is_vectors(data):
+        if not scorer.is_semantic:
+            raise InputError("eps is 0, and vectors alone have no text to compare; give both.")
+        needs = ("embedding",)
+    if _is_sized(budget):
+        needs = tuple(dict.fromkeys((*needs, "embedding")))
+    loaded, details = read_items(data, reading, needs, progress=report, note=note)
+    if _is_sized(budget):
+        limits = budget.resolve(loaded.items, len(loaded.items.group_names))
+        scorer = dataclasses.replace(scorer, size=limits.count)
+    scores = scorer(loaded.items, seed=seed, progress=report)
+    scores = dataclasses.replace(scores, details={**details, **scores.details})
+    return scores, with_bad_vectors(scores, loaded.bad, data, note)
+
+
+def _is_sized(budget: Budget) -> bool:
+    counted = budget.count is not None or budget.share is not None
+    return counted and budget.share_of == "items"

@@ -1,0 +1,181 @@
+"""The step that scorers of clusters share: bar bad rows, fit centroids, assign every row.
+
+Nothing here depends on the order of the rows, on threads or on the size of a block: the training
+sample follows from the rows' content (``vectors.kmeans``) and the assignment is exact
+(``vectors.assign``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from datapruner.core.items import Items
+from datapruner.core.types import AnyArray
+from datapruner.errors import InputError, ScoreError
+
+if TYPE_CHECKING:
+    from datapruner.vectors.centroids import Centroids
+
+__all__ = ["Clustered", "Clustering", "cluster"]
+
+_BAD = {1: "NaN", 2: "infinite", 3: "zero length"}
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """How to cluster; every scorer of clusters has these parameters under these names.
+
+    Attributes:
+        metric: ``"cosine"`` (unit vectors; 1 - cosine, in [0, 2]) or ``"l2"`` (Euclidean).
+        iterations: of k-means.
+        points_per_centroid: the training sample is this times k rows, chosen by content.
+        backend: ``"auto"``, ``"faiss"`` or ``"sklearn"``.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        on_bad: what to do with vectors that are NaN, infinite or of zero length: ``"error"``, or
+            ``"drop"`` to bar those rows.
+
+    Raises:
+        InputError: a value that no run could use.
+    """
+
+    metric: Literal["cosine", "l2"] = "cosine"
+    iterations: int = 20
+    points_per_centroid: int = 256
+    backend: str = "auto"
+    device: str = "auto"
+    on_bad: Literal["error", "drop"] = "error"
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that no run could use."""
+        if self.metric not in ("cosine", "l2"):
+            raise InputError(f'metric is {self.metric!r}; it must be "cosine" or "l2".')
+        if self.on_bad not in ("error", "drop"):
+            raise InputError(f'on_bad is {self.on_bad!r}; it must be "error" or "drop".')
+        if self.iterations < 1 or self.points_per_centroid < 1:
+            raise InputError("iterations and points_per_centroid must be at least 1.")
+
+
+@dataclass(frozen=True, eq=False)
+class Clustered:
+    """Every row with its cluster.
+
+    Attributes:
+        items: the rows that were given, those with a bad vector barred.
+        centroids: in canonical order; None where no row could be used.
+        labels: shape (n,), int32, the nearest centroid; 0 for a barred row.
+        distance: shape (n,), float32, how far it is; 0 for a barred row.
+    """
+
+    items: Items
+    centroids: Centroids | None
+    labels: npt.NDArray[np.int32]
+    distance: npt.NDArray[np.float32]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name a cluster, in the order of the centroids; one name where there are none."""
+        count = self.centroids.k if self.centroids is not None else 1
+        return tuple(f"cluster {j}" for j in range(count))
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What ran, for the provenance; empty where nothing did."""
+        made = self.centroids
+        if made is None:
+            return {}
+        return {
+            "k": made.k,
+            "k_asked": made.k_asked,
+            "metric": made.metric,
+            "backend": made.backend,
+            "device": made.device,
+            "sample": made.sample_size,
+            "iterations": made.iterations,
+        }
+
+
+def cluster(
+    items: Items,
+    how: Clustering,
+    choose_k: Callable[[int], int],
+    *,
+    method: str,
+    seed: int = 0,
+    progress: Any = None,
+) -> Clustered:
+    """Fit centroids to the usable rows and find the nearest one of every row.
+
+    Args:
+        items: rows with an ``embedding`` feature: an (n, d) array or ``Vectors``.
+        how: the parameters.
+        choose_k: from the number of usable rows, at least 1, to the number of clusters.
+        method: who asks, for messages.
+        seed: of the training sample and the initial centroids.
+        progress: called with (stage, done, total).
+
+    Returns:
+        The rows with their clusters; without centroids where no row is usable.
+
+    Raises:
+        MissingColumnError: there is no ``embedding``.
+        ScoreError: a vector is NaN, infinite or without direction (names the first five rows).
+        InputError: k is below 1 or above the number of usable rows.
+        MissingExtraError: the backend is not installed.
+    """
+    from datapruner.vectors.content import scan
+    from datapruner.vectors.kmeans import assign, fit_centroids
+    from datapruner.vectors.store import open_vectors
+
+    vectors = open_vectors(items.feature("embedding", method))
+    keys, bad = scan(vectors, progress)
+    items = _bar_bad(items, bad, how.on_bad, method)
+    if not items.countable:
+        return Clustered(items, None, np.zeros(items.n, np.int32), np.zeros(items.n, np.float32))
+    centroids = fit_centroids(
+        vectors,
+        choose_k(items.countable),
+        spherical=how.metric == "cosine",
+        iterations=how.iterations,
+        points_per_centroid=how.points_per_centroid,
+        seed=seed,
+        backend=how.backend,
+        device=how.device,
+        rows=items.is_countable,
+        keys=keys,
+        progress=progress,
+    )
+    found = assign(
+        vectors,
+        centroids,
+        keys=keys,
+        backend=how.backend,
+        device=how.device,
+        progress=progress,
+    )
+    return Clustered(
+        items,
+        centroids,
+        np.where(items.barred, np.int32(0), found.labels),
+        np.where(items.barred, np.float32(0), found.distance),
+    )
+
+
+def _bar_bad(items: Items, bad: AnyArray, on_bad: str, method: str) -> Items:
+    # A zero vector has a place, if no direction; but a row of zeros is a failed embedding far
+    # more often than a point, so no metric takes it.
+    wrong = (bad != 0) & ~items.barred
+    rows = np.flatnonzero(wrong)
+    if not rows.size:
+        return items
+    if on_bad == "error":
+        shown = ", ".join(f"row {r}: {_BAD[int(bad[r])]}" for r in rows[:5])
+        raise ScoreError(
+            f"{method}: {rows.size} of {items.n} vectors cannot be used ({shown}). "
+            'Mend them, or leave such rows out with on_bad="drop" (--on-bad drop).'
+        )
+    return items.bar(wrong)
