@@ -81,6 +81,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     listed = ", ".join(names) if names else "none"
-    close = get_close_matches(name, names, n=1)
+    close = get_close_matches(str(name), names, n=1)
     hint = f'Did you mean "{close[0]}"? ' if close else ""
     return f"{hint}Known: {listed}."

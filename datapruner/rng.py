@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from datapruner.core.types import FloatArray, UInt64Array
+from datapruner.errors import InputError
 
-__all__ = ["hash_strings", "mix", "stream", "subseed", "unit_interval"]
+__all__ = ["check_seed", "hash_ids", "hash_strings", "mix", "stream", "subseed", "unit_interval"]
 
 
 def subseed(seed: int, name: str) -> int:
@@ -83,3 +84,39 @@ def hash_strings(texts: Sequence[str]) -> UInt64Array:
         digest(t.encode("utf-8", "surrogatepass"), digest_size=8).digest() for t in texts
     )
     return np.frombuffer(joined, dtype="<u8").astype(np.uint64)
+
+
+def hash_ids(names: Sequence[str]) -> UInt64Array:
+    """A 64-bit hash of each id; ``"7"`` gets that of the number 7.
+
+    So a CSV file, whose ids are all text, orders equal scores as a Parquet file with numbers does.
+
+    Returns:
+        Shape (len(names),), uint64.
+    """
+    hashes = hash_strings(names)
+    whole = [place for place, name in enumerate(names) if _is_whole(name)]
+    if whole:
+        hashes[whole] = mix(np.array([int(names[place]) for place in whole], dtype=np.int64))
+    return hashes
+
+
+def _is_whole(name: str) -> bool:
+    """Whether a text is exactly what a 64-bit number is written as."""
+    digits = name[1:] if name.startswith("-") else name
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+        return False
+    return str(int(name)) == name and -(2**63) <= int(name) < 2**63
+
+
+def check_seed(seed: object) -> int:
+    """The seed, if it is one.
+
+    Raises:
+        InputError: it is not a whole number of at most 64 bits.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise InputError(f"seed is {seed!r}; it must be a whole number.")
+    if not -(2**63) <= int(seed) < 2**63:
+        raise InputError(f"seed is {seed}; it must fit into 64 bits.")
+    return int(seed)

@@ -89,6 +89,7 @@ def prune(
         fill=fill,  # type: ignore[arg-type]
         **_scoring(locals()),
     )
+    job.check_paths(report, config)
     if dry_run:
         _show_estimate(job, quiet, json)
         return
@@ -145,6 +146,7 @@ def score(
     from datapruner.dataset.job import ScoreJob
 
     job = ScoreJob(inputs=tuple(inputs), out=out, **_scoring(locals()))
+    job.check_paths(config=config)
     if dry_run:
         _show_estimate(job, quiet, json)
         return
@@ -195,15 +197,16 @@ def recommend(
 
     Small classifiers are trained on what each pick keeps of a pilot, and compared with random.
     """
-    from datapruner.dataset.advise import advise
     from datapruner.dataset.job import ScoreJob
+    from datapruner.dataset.recommend import recommend_job
 
     kept = as_share(share)
     if kept is None:
         raise InputError(f'share is {share!r}; write what is kept, as "30%" or 0.3.')
     job = ScoreJob(inputs=tuple(inputs), out="-", **_scoring(locals()))
     with listening(quiet, expected(job, quiet)) as progress:
-        answer = advise(job, kept, cache=cache_choice(cache, no_cache), progress=progress)
+        store = cache_choice(cache, no_cache)
+        answer = recommend_job(job, kept, cache=store, progress=progress)
     if json:
         write_json(answer.to_dict())
     else:

@@ -123,6 +123,7 @@ def dedup(
         raise InputError("nothing to write: name --out OUT, or ask --suggest 80% for an eps.")
     if json and out == "-":
         raise InputError("--json and --out - would both write to stdout; drop one of them.")
+    job.check_paths(report, config)
     with listening(quiet, expected(job, quiet)) as progress:
         result = job.run(
             overwrite=overwrite,

@@ -13,6 +13,7 @@ from datapruner.cli.io import USER_FAULT, listening, say, write_data, write_json
 from datapruner.errors import InputError
 
 if TYPE_CHECKING:
+    from datapruner.core.scores import Scores
     from datapruner.core.selection import Selection
 
 __all__ = ["explain", "methods", "select", "verify"]
@@ -44,8 +45,9 @@ def select(
     json: opt.Json = False,
 ) -> None:
     """Cut scores to a budget; nothing is scored again."""
-    from datapruner.core.scores import Scores
     from datapruner.core.select import select as choose
+    from datapruner.dataset.job import check_seed
+    from datapruner.dataset.paths import files_of_options, refuse_overlap
     from datapruner.output import atomic_write_bytes, check_writable
 
     if out is None and ids is None and report is None and not json:
@@ -54,11 +56,15 @@ def select(
         raise InputError("--json and --ids - would both write to stdout; drop one of them.")
     if out == "-":
         raise InputError("a selection is a binary file; give its name, for example kept.npz.")
-    for target in (out, ids, report):
-        if target is not None:
-            check_writable(Path(target), overwrite)
+    if out is not None and not out.endswith(".npz"):
+        raise InputError(f"a selection is written to a .npz file, not to {out}.")
+    check_seed(seed)
+    targets = [Path(target) for target in (out, ids, report) if target is not None]
+    refuse_overlap([Path(scores), *files_of_options(config)], targets)
+    for target in targets:
+        check_writable(target, overwrite)
     chosen = choose(
-        Scores.load(scores),
+        _load_scores(scores),
         budget,
         pick=pick,
         allocate=allocate,
@@ -82,6 +88,15 @@ def select(
     written = [name for name in (out, ids, report) if name not in (None, "-")]
     if written:
         say("\n".join(["wrote", *(f"  {name}" for name in written)]), quiet=quiet)
+
+
+def _load_scores(name: str) -> Scores:
+    from datapruner.core.scores import Scores
+
+    path = Path(name)
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise InputError(f"{name} holds no scores; give the .npz of `datapruner score`.")
+    return Scores.load(path)
 
 
 def _one_line(id: Any) -> str:
@@ -134,7 +149,10 @@ def _load_selection(path: Path) -> Selection:
     if not path.exists():
         raise InputError(f"there is no file {path}.")
     if not zipfile.is_zipfile(path):
-        raise InputError(f"there is no selection beside {path}: {beside.name} is missing.")
+        raise InputError(
+            f"there is no selection beside {path}: {beside.name} is missing. Give the output of "
+            "`datapruner prune`, or cut the .npz of `datapruner score` with `datapruner select`."
+        )
     return Selection.load(path)
 
 

@@ -129,6 +129,10 @@ class Budget:
         """
         return cls(**read_clauses(text))
 
+    def __repr__(self) -> str:
+        """The budget as its text."""
+        return f'Budget("{self}")'
+
     def __str__(self) -> str:
         """The text that ``parse`` reads back to the same budget; ``everything`` without limits."""
         parts = []

@@ -87,12 +87,15 @@ def rule_text(selection: Selection, reason: Reason) -> str:
     p = selection.provenance
     count, cost = p.limits["count"], p.limits["cost"]
     picked = f"pick {p.pick!r} within {p.budget}"
+    full = f"the budget of {count:,} rows was full"
     texts = {
         Reason.ADMITTED: f"kept by {picked}",
         Reason.PINNED: "pinned: kept whatever it scores",
         Reason.ANCESTOR: "came along with a row inside it that was kept",
-        Reason.NOT_OFFERED: f"never offered by {picked}",
-        Reason.COUNT: f"the budget of {count:,} rows was full ({picked})",
+        Reason.NOT_OFFERED: f"{full} before its turn ({picked})"
+        if len(selection) >= count
+        else f"never offered by {picked}",
+        Reason.COUNT: f"{full} ({picked})",
         Reason.COST: f"did not fit what was left of {cost or 0:,.10g} {p.unit}",
         Reason.GROUP: f"its group had reached its limit (allocate {p.allocate!r})",
         Reason.FLOOR: "what was left of the budget is guaranteed to other groups",

@@ -14,7 +14,7 @@ import numpy as np
 from datapruner.core import columns
 from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray, UInt64Array
 from datapruner.errors import InputError, MissingColumnError, nearest
-from datapruner.rng import hash_strings, mix
+from datapruner.rng import hash_ids, mix
 
 __all__ = ["Items"]
 
@@ -115,6 +115,11 @@ class Items:
             features=dict(features),
         )
 
+    def __repr__(self) -> str:
+        """One line: how many rows, what they are priced in, and which features they have."""
+        features = ", ".join(self.features) or "none"
+        return f"Items({self.n:,} rows, priced in {self.unit}, features: {features})"
+
     @cached_property
     def is_unit_cost(self) -> bool:
         """Whether every row costs exactly 1."""
@@ -178,7 +183,7 @@ class Items:
             return np.arange(self.n, dtype=np.uint64)
         if self.id.dtype.kind == "i":
             return mix(self.id)
-        return hash_strings(self.id.tolist())
+        return hash_ids(self.id.tolist())
 
     @property
     def ids(self) -> AnyArray:

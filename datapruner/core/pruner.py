@@ -197,8 +197,16 @@ class Cascade:
         return Selection(rows[fine.order], reasons, scores, provenance)
 
 
-def refuse_unknown_keys(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+def refuse_unknown_keys(
+    given: Mapping[str, Any], known: Iterable[str], where: str, *, also: Iterable[str] = ()
+) -> None:
     """An error for the first key that nobody reads, with the nearest that somebody does.
+
+    Args:
+        given: keys and values.
+        known: the keys that are read here.
+        where: for the message.
+        also: keys that are read elsewhere and may have been meant.
 
     Raises:
         InputError: there is such a key.
@@ -206,4 +214,5 @@ def refuse_unknown_keys(given: Mapping[str, Any], known: Iterable[str], where: s
     names = list(known)
     for key in given:
         if key not in names:
-            raise InputError(f"{where} has an unknown key {key!r}. {nearest(str(key), names)}")
+            meant = nearest(str(key), [*names, *also])
+            raise InputError(f"{where} has an unknown key {key!r}. {meant}")

@@ -86,6 +86,10 @@ class Report:
         """The whole report as JSON-able values."""
         return asdict(self)
 
+    def __repr__(self) -> str:
+        """The first line of the text."""
+        return f"Report({str(self).splitlines()[0]})"
+
     def __str__(self) -> str:
         """Lines for a terminal."""
         p = self.provenance

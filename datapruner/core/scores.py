@@ -137,6 +137,11 @@ class Scores:
                 f"{self.method}: details must be what JSON can hold: {error}."
             ) from error
 
+    def __repr__(self) -> str:
+        """One line: how many rows, by which method, from where to where."""
+        ends = f"{self.values.min():.4g} to {self.values.max():.4g}" if self.values.size else "none"
+        return f"Scores({self.items.n:,} rows, {self.method}, {ends}, {self.n_groups:,} groups)"
+
     @property
     def n_groups(self) -> int:
         """Number of groups G, empty ones included."""

@@ -16,9 +16,9 @@ from datapruner.core.ledger import Fill, Ledger
 from datapruner.core.scores import Scores
 from datapruner.core.selection import Provenance, Selection, limits_dict
 from datapruner.core.types import BoolArray, FloatArray, IntArray
-from datapruner.errors import BudgetError
-from datapruner.methods import METHODS, load, picker
-from datapruner.rng import stream
+from datapruner.errors import BudgetError, ScoreError, UnknownMethodError, nearest
+from datapruner.methods import METHODS, PICKERS, load, picker
+from datapruner.rng import check_seed, stream
 
 __all__ = ["Picker", "check_fill", "select"]
 
@@ -57,8 +57,10 @@ def select(
         BudgetError: the budget cannot be read or met.
         UnknownMethodError: no such picker or allocator.
     """
+    _check_scores(scores)
     wanted = as_budget(budget)
     check_fill(fill)
+    seed = check_seed(seed)
     limits = wanted.resolve(scores.items, scores.n_groups)
     name, side, offer, notes = _resolve_pick(pick, scores, limits)
     spread = allocate
@@ -98,6 +100,14 @@ def _version() -> str:
     return version("datapruner")
 
 
+def _check_scores(given: object) -> None:
+    if not isinstance(given, Scores):
+        raise ScoreError(
+            f"select needs Scores, not {type(given).__name__}; "
+            "read saved ones with Scores.load(path)."
+        )
+
+
 def _resolve_pick(
     pick: str | Picker | None, scores: Scores, limits: Limits
 ) -> tuple[str, str, Picker, tuple[str, ...]]:
@@ -113,6 +123,9 @@ def _resolve_pick(
         for column in entry.needs:
             scores.items.feature(column, f"pick {pick!r}")
         return pick, entry.side, load(entry.target), notes
+    if not callable(pick):
+        known = nearest("", PICKERS)
+        raise UnknownMethodError(f"pick is {pick!r}; give a name or a callable. {known}")
     name = getattr(pick, "__name__", type(pick).__name__)
     return name, getattr(pick, "side", "any"), pick, notes
 

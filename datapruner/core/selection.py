@@ -183,13 +183,24 @@ class Selection:
             )
         return int(found[0])
 
-    def explain(self, row: int) -> str:
+    def explain(self, row: int | None = None, *, id: Any = None) -> str:
         """Why this row was kept or dropped: score, rank, group, price and rule, as text.
 
+        Args:
+            row: its number; negative counts from the end.
+            id: its id, instead of the number.
+
         Raises:
-            InputError: there is no such row.
+            InputError: there is no such row, or neither or both were given.
         """
         n = self.scores.items.n
+        if (row is None) == (id is None):
+            raise InputError("explain wants a row number, or id=...; give one of the two.")
+        if row is None:
+            row = self.row_of(id)
+        if isinstance(row, bool) or not isinstance(row, int | np.integer):
+            raise InputError(f"{row!r} is no row number; for an id write explain(id={row!r}).")
+        row = int(row)
         if not -n <= row < n:
             raise InputError(
                 f"there is no row {row}; "

@@ -29,6 +29,8 @@ _BY_SUFFIX = {
     ".tsv": "tsv",
 }
 _COMPRESSED = (".gz", ".zst")
+# Endings that promise a compression which is not written here.
+_UNWRITTEN = (".bz2", ".xz", ".lz4", ".zip", ".7z", ".br", ".lzma")
 _KNOWN = ".jsonl, .ndjson, .csv, .tsv (each also .gz or .zst) and .parquet"
 
 
@@ -91,7 +93,7 @@ def format_of(path: Path) -> str | None:
 
 
 def output_format(path: Path, format: str | None, own: str | None) -> str:
-    """The format to write: what was asked for, else the suffix, else the input's own.
+    """The format to write: what was asked for, else the suffix; without one, the input's own.
 
     Args:
         path: where to; ``-`` is standard output.
@@ -100,14 +102,22 @@ def output_format(path: Path, format: str | None, own: str | None) -> str:
 
     Raises:
         InputError: an unknown format, or a compressed Parquet file (it compresses inside).
-        OutputError: nothing tells the format.
+        OutputError: nothing tells the format, or the name promises another.
     """
     if format is not None:
         _check_format(format)
-    found = format or format_of(path) or own or ("jsonl" if str(path) == "-" else None)
+    suffix = path.suffix.lower()
+    if suffix in _UNWRITTEN:
+        raise OutputError(f"{path.name}: {suffix} is not written; known endings are {_KNOWN}.")
+    stem = path.stem if suffix in _COMPRESSED else path.name
+    spare = None if Path(stem).suffix else own or ("jsonl" if str(path) == "-" else None)
+    found = format or format_of(path) or spare
     if found is None:
         message = f"cannot tell the format of {path.name} from its name"
-        raise OutputError(f"{message}; known endings are {_KNOWN}.")
+        raise OutputError(
+            f"{message}; known endings are {_KNOWN}. Choose one, or say the format "
+            "(--format jsonl, parquet, csv or tsv)."
+        )
     if found == "parquet" and path.suffix.lower() in _COMPRESSED:
         raise InputError(
             f"{path.name}: Parquet compresses its own pages; leave {path.suffix} away."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from datapruner.dataset.discover import Files, find_files
 from datapruner.dataset.job import PruneJob, ScoreJob
 from datapruner.dataset.prune import counter_for
 from datapruner.dataset.reading import column_or_vectors, is_vectors
-from datapruner.dataset.source import Source
-from datapruner.errors import DataPrunerError, MissingColumnError, nearest
+from datapruner.dataset.source import BadRow, Block, Source
+from datapruner.errors import DataPrunerError, InputError, MissingColumnError, nearest
 from datapruner.methods import load
 from datapruner.methods import method as find_method
 from datapruner.vectors.store import Vectors
@@ -62,6 +62,8 @@ class Estimate:
         memory: peak, in bytes.
         disk: temporary vectors, in bytes.
         steps: the parts of the work with their times.
+        pilot: rows of the pilot.
+        bad: those of them that cannot be used.
     """
 
     rows: int
@@ -73,6 +75,8 @@ class Estimate:
     memory: float
     disk: float
     steps: tuple[Step, ...]
+    pilot: int = 0
+    bad: int = 0
 
     @property
     def seconds(self) -> float:
@@ -87,6 +91,8 @@ class Estimate:
         about = "" if self.is_exact else "about "
         lines = ["dry run: estimates from a small pilot; nothing was written"]
         lines.append(f"  rows     {about}{self.rows:,}")
+        if self.bad:
+            lines.append(f"  bad rows {self.bad:,} of the first {self.pilot:,}")
         if self.kept is not None:
             lines.append(f"  keep     {about}{self.kept:,}")
         if self.embedder is not None:
@@ -218,6 +224,8 @@ def estimate(job: ScoreJob) -> Estimate:
         memory=base + rows * _ROW_BYTES + 2 * sample,
         disk=0.0 if isinstance(data, Vectors) else rows * d * 4.0,
         steps=tuple(steps),
+        pilot=pilot.read,
+        bad=pilot.bad,
     )
 
 
@@ -227,6 +235,8 @@ class _Pilot:
     dimensions: int
     steps: tuple[Step, ...]
     has_torch: bool = False
+    read: int = 0
+    bad: int = 0
 
 
 def _rows_of(job: ScoreJob, data: Source) -> tuple[int, bool]:
@@ -236,7 +246,11 @@ def _rows_of(job: ScoreJob, data: Source) -> tuple[int, bool]:
 
 
 def _pilot(job: ScoreJob, data: Source, embeds: bool, counts: bool, rows: int) -> _Pilot:
-    """Read the first block, and embed some of its texts."""
+    """Read the first block, and embed some of its texts.
+
+    Raises:
+        InputError: none of its rows can be used.
+    """
     column, vectors = column_or_vectors(job.embedding, data)
     needs_text = counts or (embeds and column is None and vectors is None)
     text = (job.text or "text") if needs_text else job.text
@@ -249,21 +263,41 @@ def _pilot(job: ScoreJob, data: Source, embeds: bool, counts: bool, rows: int) -
     block = next(islice(data.blocks(wanted, content=job.id is None), 1), None)
     spent = time.perf_counter() - begun
     read = block.rows if block is not None else 0
+    bad = {} if block is None else _bad_rows(block, text, data)
+    if block is not None and bad and len(bad) == read:
+        first = bad[min(bad)]
+        raise InputError(
+            f"bad rows: {read:,} of the first {read:,}; no row can be used. The first: "
+            f"{first.where}: {first.reason}. Mend the input."
+        )
+    counts_of: dict[str, Any] = {"read": read, "bad": len(bad)}
     steps = [Step("read", spent * rows / max(read, 1), f"the first {read:,} rows")]
     # Every row is read twice: to be scored, and to be written.
     steps.append(Step("write", steps[0].seconds, "the same"))
     if vectors is not None:
-        return _Pilot(None, vectors.d, tuple(steps))
+        return _Pilot(None, vectors.d, tuple(steps), **counts_of)
     if block is None:
         return _Pilot(None, 0, tuple(steps))
     if column is not None:
         first = next((v for v in block.columns[column] if v is not None), ())
-        return _Pilot(None, len(first), tuple(steps))
+        return _Pilot(None, len(first), tuple(steps), **counts_of)
     if not embeds:
-        return _Pilot(None, 0, tuple(steps))
+        return _Pilot(None, 0, tuple(steps), **counts_of)
     texts = [value for value in block.columns[str(text)] if isinstance(value, str)]
     chosen = texts[:: max(1, len(texts) // _PILOT_TEXTS)][:_PILOT_TEXTS]
-    return _embedding(job, chosen, rows, steps)
+    return replace(_embedding(job, chosen, rows, steps), **counts_of)
+
+
+def _bad_rows(block: Block, text: str | None, data: Source) -> dict[int, BadRow]:
+    """The rows that the run could not use, as far as it can be told before the work."""
+    found = {row.row: row for row in block.bad}
+    if text is not None and text in block.columns:
+        for number, value in enumerate(block.columns[text], block.start):
+            if not isinstance(value, str) or not value.strip():
+                reason = f'"{text}" is empty or not text'
+                where = f"{data.description} row {number}"
+                found.setdefault(number, BadRow(number, where, reason, ""))
+    return found
 
 
 def _embedding(job: ScoreJob, texts: list[str], rows: int, steps: list[Step]) -> _Pilot:

@@ -20,6 +20,7 @@ from datapruner.core.select import check_fill, select
 from datapruner.core.selection import Selection
 from datapruner.dataset.discover import format_of, output_format
 from datapruner.dataset.manifest import build_manifest, file_digest, to_bytes
+from datapruner.dataset.paths import files_of_inputs, files_of_options, refuse_overlap
 from datapruner.dataset.prune import counter_for, score_with
 from datapruner.dataset.quarantine import Quarantine
 from datapruner.dataset.reading import Note, Reading, is_vectors
@@ -29,7 +30,7 @@ from datapruner.errors import InputError, OutputError
 from datapruner.output import atomic_write_bytes, check_writable
 from datapruner.vectors.store import Vectors, VectorWriter, open_vectors
 
-__all__ = ["MANIFEST", "QUARANTINE", "SELECTION", "PruneJob", "Result", "ScoreJob"]
+__all__ = ["MANIFEST", "QUARANTINE", "SELECTION", "PruneJob", "Result", "ScoreJob", "check_seed"]
 
 SELECTION, MANIFEST, QUARANTINE = "selection.npz", "manifest.json", "quarantine.jsonl"
 
@@ -80,6 +81,9 @@ class ScoreJob:
     seed: int = 0
     params: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+
     def open(self) -> Source | Vectors:
         """The input, with nothing read that can wait.
 
@@ -97,6 +101,28 @@ class ScoreJob:
             return open_vectors(self.inputs[0])
         paths = [Path(p) for p in self.inputs]
         return open_source(paths if len(paths) > 1 else paths[0], format=self.format)
+
+    def check_paths(self, report: str | Path | None = None, config: str | None = None) -> None:
+        """Refuse a run that would write over what it reads, or one of its files over another.
+
+        Args:
+            report: where the report goes.
+            config: the file that the flags came from; it is not to be overwritten either.
+
+        Raises:
+            OutputError: a file to be written is one that is read, or two of them are one.
+        """
+        read = files_of_inputs(self.inputs, self.format)
+        read += [path for path in files_of_options(self.embedding) if path.is_file()]
+        read += files_of_options(self.tokens, self.embedder, config)
+        out = Path(self.out)
+        written = [out] if report is None else [out, Path(report)]
+        if not is_stream(out):
+            written += [sidecar(out, kind) for kind in self._sidecars()]
+        refuse_overlap(read, written)
+
+    def _sidecars(self) -> tuple[str, ...]:
+        return (QUARANTINE,)
 
     def reading(self, cache: Any = None, unit: str | None = None) -> Reading:
         """How the rows are read; ``unit`` is the budget's own."""
@@ -129,6 +155,9 @@ class ScoreJob:
         out = Path(self.out)
         if is_stream(out):
             raise OutputError("scores are a binary file; give its name, for example scores.npz.")
+        if out.suffix != ".npz":
+            raise OutputError(f"scores are written to a .npz file, not to {out.name}.")
+        self.check_paths()
         with Staging(out, overwrite) as staging:
             quarantine = Quarantine(None, self.bad_limit)
             data = self.open()
@@ -177,6 +206,7 @@ class PruneJob(ScoreJob):
             DataPrunerError: whatever stands in the way, in the words of its cause.
         """
         budget = self.check()
+        self.check_paths(report)
         if report is not None:
             check_writable(report, overwrite)
         with Staging(Path(self.out), overwrite) as staging:
@@ -189,10 +219,16 @@ class PruneJob(ScoreJob):
             quarantine.close(selection.scores.items.n)
             result = self._write(data, selection, bad, staging)
             if report is not None:
-                data_bytes = orjson.dumps(selection.report().to_dict(), option=_JSON)
-                atomic_write_bytes(report, data_bytes, overwrite=overwrite)
+                told = orjson.dumps(selection.report().to_dict(), option=_JSON)
+                if not is_stream(report):
+                    atomic_write_bytes(staging.draft_of(report), told, overwrite=True)
             staging.commit()
+            if report is not None and is_stream(report):
+                atomic_write_bytes(report, told)
         return result
+
+    def _sidecars(self) -> tuple[str, ...]:
+        return (SELECTION, MANIFEST, QUARANTINE)
 
     def check(self) -> Budget:
         """The budget, once everything that can be read without the input has been.
@@ -217,8 +253,6 @@ class PruneJob(ScoreJob):
             return
         for name in self.inputs:
             source = Path(name)
-            if source.exists() and source.resolve() == out.resolve():
-                raise OutputError(f"{out} is the input; choose another name for the output.")
             if source.is_dir() and source.resolve() == out.parent.resolve() and format_of(out):
                 raise OutputError(
                     f"{out} would become part of the input folder {source}; write it elsewhere."
@@ -232,7 +266,14 @@ class PruneJob(ScoreJob):
                 f"kept rows cannot be written to {out.name}; give a name that ends in .jsonl, "
                 ".csv, .tsv or .parquet."
             )
-        output_format(out, None, getattr(data, "format", None))
+        self._output_format(data)
+
+    def _output_format(self, data: Source) -> str:
+        """By the output's name; one without an ending of ours gets --format, or the input's own."""
+        out = Path(self.out)
+        asked = None if is_stream(out) or format_of(out) else self.format
+        own = "jsonl" if is_stream(out) else getattr(data, "format", None)
+        return output_format(out, asked, own)
 
     def select(
         self,
@@ -259,7 +300,8 @@ class PruneJob(ScoreJob):
         staging: Staging,
     ) -> Result:
         draft = staging.draft()
-        rows = _write_rows(data, selection, draft)
+        asked = None if isinstance(data, Vectors) else self._output_format(data)
+        rows = _write_rows(data, selection, draft, asked)
         manifest = build_manifest(
             config=self.to_dict(),
             selection=selection,
@@ -311,9 +353,21 @@ class PruneJob(ScoreJob):
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
-def _write_rows(data: Source | Vectors, selection: Selection, path: Path) -> int:
+def check_seed(seed: int) -> None:
+    """Refuse now what no report could hold.
+
+    Raises:
+        InputError: not a whole number of 64 bits.
+    """
+    if not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
+        raise InputError(f"seed is {seed!r}; give a whole number from -2**63 to 2**63 - 1.")
+
+
+def _write_rows(
+    data: Source | Vectors, selection: Selection, path: Path, format: str | None
+) -> int:
     if not isinstance(data, Vectors):
-        return data.write(selection.mask, path, overwrite=True)
+        return data.write(selection.mask, path, overwrite=True, format=format)
     with VectorWriter(path, data.d, _storable(data.dtype)) as writer:
         for start, block in data.blocks():
             kept = selection.mask[start : start + len(block)]
@@ -326,11 +380,10 @@ def _storable(dtype: Any) -> str:
 
 
 def _stage_quarantine(bad: tuple[BadRow, ...], scores: Scores, staging: Staging) -> list[Path]:
-    final = sidecar(staging.out, QUARANTINE)
     if staging.is_stream:
         return []
     if not bad:
-        final.unlink(missing_ok=True)  # of an earlier run to the same output
+        staging.remove(QUARANTINE)  # of an earlier run to the same output
         return []
     note = Quarantine(staging.draft(QUARANTINE), None, overwrite=True)
     ids = scores.items.ids
@@ -338,4 +391,4 @@ def _stage_quarantine(bad: tuple[BadRow, ...], scores: Scores, staging: Staging)
         value = ids[row.row]
         note.add(row, value if isinstance(value, str) else int(value))
     note.close(scores.items.n)
-    return [final]
+    return [sidecar(staging.out, QUARANTINE)]

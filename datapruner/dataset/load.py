@@ -5,22 +5,23 @@ Rows that cannot be used keep their number. They are barred, never counted, and 
 
 from __future__ import annotations
 
-import os
+import contextlib
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 
 from datapruner.core.items import Items
 from datapruner.core.types import AnyArray, BoolArray
+from datapruner.dataset.canonical import to_json
 from datapruner.dataset.ids import ids_from_column, ids_from_content
 from datapruner.dataset.numbers import numbers, plain, prices
 from datapruner.dataset.source import BadRow, Block, Source
-from datapruner.errors import InputError, MissingColumnError, nearest
+from datapruner.errors import InputError, MissingColumnError, OutputError, nearest
 from datapruner.scorers.minhash import Printer
 from datapruner.tokens import TokenCounter
 from datapruner.vectors.embed import Embedder, embed_texts
@@ -94,7 +95,7 @@ class _Gathered:
                 self.tell(row)
 
     def note(self, row: int, source: Source, reason: str, value: Any) -> None:
-        self.add(BadRow(row, f"{source.description} row {row}", reason, repr(value)))
+        self.add(BadRow(row, f"{source.description} row {row}", reason, _shown(value)))
 
     def stop_if_bad(self) -> None:
         """End the run at the first block with bad rows: embedding the rest would be for nothing."""
@@ -107,6 +108,18 @@ class _Gathered:
             f"{'; ...' if len(self.bad) > _SHOWN else '.'} "
             'Mend them, or leave such rows out with on_bad="drop" (--on-bad drop).'
         )
+
+
+def _shown(value: Any) -> str:
+    """The value as JSON, for that is what the line it stands in is read as."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    try:
+        return to_json({"": value})[len('{"":') : -1].decode("utf-8")
+    except (InputError, TypeError, ValueError):
+        return repr(value)
 
 
 def load_rows(
@@ -350,15 +363,55 @@ def _rectangle(block: Block, name: str, width: int, source: Source, got: _Gather
 
 def _spilled(folder: Path | None, width: int, fill: Callable[[VectorWriter], object]) -> Vectors:
     """Vectors in a file without a name: memory stays free, and no crash leaves it behind."""
-    handle, path = tempfile.mkstemp(".npy", "datapruner-", folder)
-    os.close(handle)
-    try:
-        with VectorWriter(path, width) as writer:
-            fill(writer)
-        return open_vectors(
-            np.load(path, mmap_mode="r", allow_pickle=False)
-            if writer.n
-            else np.zeros((0, width), dtype=np.float32)
-        )
-    finally:
-        Path(path).unlink(missing_ok=True)
+    with _Nameless(folder, width) as writer:
+        fill(writer)
+        return open_vectors(writer.mapped())  # while the file is open
+
+
+class _Nameless(VectorWriter):
+    """Writes the bare values to a file that has no name, and is gone with the last map of it.
+
+    Args:
+        folder: where its blocks lie; None: the system's temporary folder.
+        d: columns.
+
+    Raises:
+        OutputError: the file cannot be written; the message names the folder.
+    """
+
+    def __init__(self, folder: Path | None, d: int) -> None:
+        self.path = Path(tempfile.gettempdir()) if folder is None else folder
+        self.d, self.n, self.dtype = d, 0, np.dtype("<f4")
+        self._file: IO[bytes] | None = None
+        self._file = self._guard(lambda: tempfile.TemporaryFile(dir=self.path))  # noqa: SIM115
+
+    def mapped(self) -> AnyArray:
+        """What was written, shape (n, d); the map outlives this writer."""
+        file = self._open_file()
+        if not self.n:
+            return np.zeros((0, self.d), dtype=np.float32)
+        self._guard(file.flush)
+        shape = (self.n, self.d)
+        return np.memmap(file, self.dtype, "r", shape=shape)
+
+    def close(self) -> None:
+        """Let go of the file; what is mapped stays until its array goes."""
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # a full disk was reported already
+                file.close()
+
+    abort = close
+
+    def __enter__(self) -> _Nameless:
+        return self
+
+    def _guard(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except OSError as error:
+            self.close()
+            raise OutputError(
+                f"cannot write temporary vectors in {self.path}: {error.strerror or error}. "
+                "Free space there, or name another folder in TMPDIR."
+            ) from error

@@ -1,4 +1,4 @@
-"""The trials behind a recommendation: prune, train two cheap heads, test on held-out rows."""
+"""The trials behind a recommendation: draw a pilot, prune, train two heads, test on held-out rows."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from datapruner.core.budget import Budget
 from datapruner.core.items import Items
 from datapruner.core.pruner import select
-from datapruner.core.types import FloatArray, IntArray
+from datapruner.core.types import AnyArray, FloatArray, IntArray, UInt64Array
 from datapruner.dataset.recommendation import Pick
-from datapruner.rng import mix, stream, subseed
+from datapruner.errors import InputError
+from datapruner.rng import hash_strings, mix, stream, subseed
 from datapruner.scorers.prototypes import Prototypes
+from datapruner.vectors.content import BAD_REASONS, scan
+from datapruner.vectors.store import Vectors
 
-__all__ = ["PROBED", "Trial", "run_trials"]
+__all__ = ["PROBED", "Trial", "pilot_rows", "renumbered", "run_trials"]
 
 PROBED: tuple[Pick, ...] = ("uniform", "high", "low", "mixed", "kcentre")
 HELD_OUT = 1 / 3
@@ -45,6 +49,43 @@ class Trial:
     accuracy: FloatArray
     trained_on: int
     held_out: int
+
+
+def pilot_rows(
+    vectors: Vectors, y: IntArray, ids: Sequence[Any] | AnyArray | None, size: int, seed: int
+) -> IntArray:
+    """The rows with the smallest hashes, in hash order: the same rows wherever they stand.
+
+    Copies of a row with different labels are told apart by what else their classes hold.
+    """
+    keys, bad = scan(vectors)
+    wrong = np.flatnonzero(bad)
+    if len(wrong):
+        shown = ", ".join(f"row {row}: {BAD_REASONS[bad[row]]}" for row in wrong[:5].tolist())
+        raise InputError(
+            f"{len(wrong)} of {vectors.n} vectors have no direction ({shown}); drop them first."
+        )
+    own = subseed(seed, "pilot")
+    ranks = [_class_keys(keys, y)[y], mix(keys, own)]
+    if ids is not None:
+        if len(ids) != vectors.n:
+            raise InputError(f"{len(ids)} ids for {vectors.n} embedding rows.")
+        ranks.append(mix(hash_strings([str(one) for one in ids]), own))
+    order = np.lexsort(ranks)
+    return order[:size].astype(np.int64)
+
+
+def _class_keys(keys: UInt64Array, y: IntArray) -> UInt64Array:
+    """A key for each class made of its rows alone: the sum of their hashes, modulo 2**64."""
+    sums = np.zeros(int(y.max()) + 1, dtype=np.uint64)
+    np.add.at(sums, y, mix(keys, 1))
+    return sums
+
+
+def renumbered(codes: IntArray) -> IntArray:
+    """Classes numbered by their first row: the same numbers whatever the classes are called."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse].astype(np.int64)
 
 
 def run_trials(

@@ -20,9 +20,10 @@ from datapruner.core.selection import Selection
 from datapruner.core.types import IntArray
 from datapruner.dataset.reading import PLAIN_UNITS, Note, Reading, is_source, read_items
 from datapruner.dataset.source import BadRow, open_source
-from datapruner.errors import InputError
+from datapruner.errors import BudgetError, InputError, nearest
 from datapruner.methods import load
 from datapruner.methods import method as find_method
+from datapruner.rng import check_seed
 from datapruner.vectors.store import Vectors
 
 __all__ = [
@@ -130,9 +131,11 @@ def score_with(
         note: called with each bad row as soon as it is found; may raise to end the run.
     """
     entry = find_method(method)
+    seed = check_seed(seed)
     scorer_class = load(entry.scorer)
     known = [f.name for f in dataclasses.fields(scorer_class)]
-    refuse_unknown_keys(params, known, f"method {method!r}")
+    shared_names = [f.name for f in dataclasses.fields(Reading)]
+    refuse_unknown_keys(params, known, f"method {method!r}", also=shared_names)
     shared = {"device": reading.device, "on_bad": reading.on_bad}
     scorer = scorer_class(**{k: v for k, v in shared.items() if k in known} | dict(params))
     report = reporter(progress)
@@ -197,9 +200,19 @@ def prune(
 
 
 def counter_for(budget: Budget) -> Any:
-    """The counter a budget's own unit asks for; None where it counts rows alone."""
+    """The counter a budget's own unit asks for; None where it counts rows alone.
+
+    Raises:
+        BudgetError: a unit that nobody counts in, most likely a slip of the pen.
+    """
     if budget.cost is None and not (budget.share is not None and budget.share_of == "cost"):
         return None
+    if budget.unit is not None and budget.unit not in (*PLAIN_UNITS, "tokens", "cost"):
+        known = nearest(budget.unit, ("items", "rows", "tokens", "cost", *PLAIN_UNITS))
+        raise BudgetError(
+            f"nobody counts {budget.unit!r} here: without a column of prices (cost, --cost) or a "
+            f"counter (tokens, --tokens) a budget is in one of the known units. {known}"
+        )
     return budget.unit if budget.unit in PLAIN_UNITS else "auto"
 
 

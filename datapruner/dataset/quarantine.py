@@ -73,7 +73,7 @@ class Quarantine:
         """
         count, limit = len(self._rows), self._limit
         if isinstance(limit, float) and count > limit * n + 1e-9:
-            raise self._too_many(f"{count} of {n} rows are bad, more than {limit:.4g} of them")
+            raise self._too_many(f"{count} of {n} rows are bad, more than {100 * limit:.4g} %")
         if self._path is not None:
             with open_output(self._path, overwrite=self._overwrite) as out:
                 for row in sorted(self._rows):
@@ -87,4 +87,4 @@ class Quarantine:
 
     def _too_many(self, fact: str) -> InputError:
         first = "; ".join(f"{bad.where}: {bad.reason}" for bad in self.rows[:_SHOWN])
-        return InputError(f"{fact}. The first: {first}. Mend the input, or raise the limit.")
+        return InputError(f"{fact}. The first: {first}. Mend the input, or raise --bad-limit.")

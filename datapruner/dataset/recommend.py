@@ -1,279 +1,251 @@
-"""Which end to keep, asked of the data itself: a probe on a pilot of the user's own rows.
+"""recommend(): which end to keep, for rows in any container or for vectors with labels.
 
-Keeping the wrong end costs more than any two published scores differ by, and which end is right
-depends on how much is kept and on how clean the labels are, so it is measured, not guessed. A pilot
-of at most 2000 rows is split several times into rows to prune and rows held out; every pick and
-random are cut to the same size at three shares, two cheap heads (a logistic regression and nearest
-neighbours) are trained on what is kept, and their accuracy on the held-out rows is compared split
-by split. A pick is recommended only when it beats random by two standard errors, and the rate of
-the commonest class too; otherwise the answer is to use random.
-
-The splits overlap, so their spread alone would flatter the answer: the standard error carries the
-correction of Nadeau and Bengio (2003), var * (1 / splits + held_out / trained_on).
-
-What a pilot cannot see: whether hard rows pay depends on the number of rows kept per class more
-than on the share (Sorscher et al. 2022, arXiv:2206.14486), and a pilot keeps fewer. The notes say
-how far apart the two are. Departs from the papers in asking at all: none of them probes.
+This module reads; what is asked of the rows, and by which rule it is answered, is in ``advise``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
-from datapruner.core.types import AnyArray, FloatArray, IntArray
-from datapruner.dataset.probe import Trial, run_trials
-from datapruner.dataset.recommendation import Evidence, Pick, Recommendation
-from datapruner.errors import InputError
-from datapruner.rng import hash_strings, mix, subseed
-from datapruner.scorers.prototypes import HARD_FROM
-from datapruner.vectors.content import BAD_REASONS, scan, unit_rows
+from datapruner.core.budget import Budget, as_budget
+from datapruner.core.types import IntArray
+from datapruner.dataset.advise import advise
+from datapruner.dataset.job import ScoreJob
+from datapruner.dataset.prune import reporter
+from datapruner.dataset.quarantine import Quarantine
+from datapruner.dataset.reading import Note, Reading, is_vectors, read_items
+from datapruner.dataset.recommendation import Recommendation
+from datapruner.errors import BudgetError, InputError
+from datapruner.vectors.content import bad_rows
 from datapruner.vectors.store import Vectors, open_vectors
 
-__all__ = ["recommend"]
-
-MIN_ROWS = 50  # below this a held-out third is too small to tell 5 points from luck
-ERRORS = 2.0  # standard errors by which a pick must beat random
-MARGIN = 0.25  # points of accuracy below which a difference is not worth a recommendation
-FAR_APART = 3.0  # ratio of rows per class, real to pilot, from which a note is due
+__all__ = ["recommend", "recommend_job"]
 
 
 def recommend(
-    embedding: Any,
-    label: Sequence[Any] | AnyArray | None = None,
+    data: Any = None,
+    label: Any = None,
     *,
-    share: float,
+    share: Budget | str | float,
+    text: str | None = None,
+    embedding: Any = None,
+    id: Any = None,
+    embedder: Any = "auto",
+    device: str = "auto",
+    cache: Any = None,
+    on_bad: Literal["error", "drop"] = "error",
     kept_count: int | None = None,
-    ids: Sequence[Any] | AnyArray | None = None,
     floor: float = 0.5,
     prototypes: int | None = None,
-    splits: int = 6,
-    draws: int = 3,
+    splits: int = 10,
+    draws: int = 2,
     pilot: int = 2000,
     seed: int = 0,
+    progress: Any = False,
 ) -> Recommendation:
     """Which pick to use for this share, with evidence; "use random" unless one is clearly better.
 
+    Every pick and random are cut to the same size on a pilot of the rows, small classifiers are
+    trained on what is kept, and a pick is recommended only if its lead on held-out rows is more
+    than 0.25 points and more than t standard errors, where t is Student's 5 % point for splits - 1
+    degrees of freedom, shared by the picks tried (3.11 for 10 splits); see ``dataset/advise.py``.
+
     Args:
-        embedding: (n, d) vectors, compared by cosine: an array, a memory map, a file, or anything
-            else that ``open_vectors`` reads.
-        label: n labels of any kind, or None. Without labels nothing can be probed (a cluster is no
-            stand-in for a target: the picks themselves look at clusters), and the answer follows
-            from the share alone, with no evidence.
-        share: share of the rows that will be kept, above 0 and below 1.
-        kept_count: rows that the real run will keep; default ``share * n``.
-        ids: names of the rows; which rows form the pilot then follows from them, else from content.
-        floor: share of its fair part guaranteed to each class for hard, easy and mixed, 0 to 1.
+        data: rows in any container or file (see ``open_source``), or vectors alone: an (n, d)
+            array, a ``.npy`` or a ``.safetensors`` file; None with ``embedding`` vectors.
+        label: the column of labels (or n labels of any kind, with bare vectors). Without labels
+            nothing can be probed (a cluster is no stand-in for a target: the picks themselves look
+            at clusters), and the answer follows from the share alone, with no evidence.
+        share: what will be kept: ``"30%"``, 0.3, or a number such as ``"1200 items"``; less than
+            all rows.
+        text: the column to embed; None takes a column named ``text``.
+        embedding: vectors instead of a text: a column's name, an (n, d) array, or a file.
+        id: the column of ids (or n ids, with bare vectors); which rows form the pilot then follows
+            from them, else from the vectors.
+        embedder: see ``score``.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``, for the embedder.
+        cache: see ``score``.
+        on_bad: ``"error"``, or ``"drop"`` to leave out rows that cannot be used.
+        kept_count: rows that the real run will keep, if these rows are a sample of its own.
+        floor: share of its fair part guaranteed to each class for high, low and mixed, 0 to 1.
         prototypes: centroids for the difficulty score; default the number of classes, at most one
             for every five rows.
         splits: divisions of the pilot into pruned and held-out rows, at least 3.
-        draws: random subsets for each split, at least 3 in all by way of the splits.
+        draws: random subsets for each split.
         pilot: most rows to look at.
         seed: of the pilot, the splits, the centroids and the random subsets.
+        progress: True for lines on stderr, or a callable of (stage, done, total).
 
     Returns:
-        The recommendation. The same rows in another order give the same one.
+        The recommendation; ``print`` shows it as a table. Neither the order of the rows nor what
+        the classes are called matters.
 
     Raises:
+        BudgetError: a share that is none, or that keeps nothing or everything.
         InputError: fewer than 50 rows or 2 classes, labels of another length or missing, vectors
             that are zero or not finite, or an argument out of range.
     """
-    _check_arguments(share, floor, splits, draws, pilot)
-    for name, value in (("kept_count", kept_count), ("prototypes", prototypes)):
-        if value is not None and value < 1:
-            raise InputError(f"{name} is {value}; give at least 1, or None.")
-    vectors = open_vectors(embedding)
-    n = vectors.n
-    kept = max(1, math.floor(share * n + 1e-9)) if kept_count is None else kept_count
-    if label is None:
-        return _by_guide(n, share, kept)
-    names, codes = _coded(label, n)
-    rows = _pilot_rows(vectors, codes, ids, min(pilot, n), seed)
-    x, y = unit_rows(vectors.take(rows))[0], codes[rows]
-    if len(np.unique(y)) < 2:
-        raise InputError(f"the pilot of {len(rows)} rows holds a single class; raise pilot.")
-    trials = run_trials(
-        x,
-        y,
-        shares=_shares(share),
-        floor=floor,
-        prototypes=prototypes or min(len(names), max(2, len(rows) // 5)),
-        splits=splits,
-        draws=draws,
-        seed=subseed(seed, "recommend"),
+    wanted = _wanted(share)
+    reading = Reading(
+        text=text,
+        embedding=embedding,
+        label=label,
+        id=id,
+        embedder=embedder,
+        device=device,
+        cache=cache,
+        on_bad=on_bad,
     )
-    evidence = _evidence(trials)
-    chance = 100 * float(np.bincount(y).max()) / len(y)
-    answer = _decide(evidence, share, chance)
-    trained = trials[0].trained_on
-    return Recommendation(
-        pick=answer,
-        share=share,
-        floor=floor if answer in ("high", "low", "mixed") else 0.0,
-        rows=n,
-        kept=kept,
-        classes=len(names),
-        pilot=len(rows),
-        held_out=len(rows) - trained,
-        splits=splits,
-        basis="probe",
-        evidence=evidence,
-        notes=_notes(evidence, answer, share, kept, len(names), trained, chance),
-    )
+    options = {
+        "kept_count": kept_count,
+        "floor": floor,
+        "prototypes": prototypes,
+        "splits": splits,
+        "draws": draws,
+        "pilot": pilot,
+        "seed": seed,
+    }
+    if data is None or is_vectors(data):
+        return _of_vectors(data, reading, wanted, options)
+    return _of_rows(data, reading, wanted, options, progress=reporter(progress))
 
 
-def _check_arguments(share: float, floor: float, splits: int, draws: int, pilot: int) -> None:
-    if not 0 < share < 1:
-        raise InputError(f"share is {share}; recommend needs a share above 0 and below 1.")
-    if not 0 <= floor <= 1:
-        raise InputError(f"floor is {floor}; give a share of each class's fair part, 0 to 1.")
-    if splits < 3 or draws < 1:
-        raise InputError(f"splits is {splits} and draws {draws}; give at least 3 and 1.")
-    if pilot < MIN_ROWS:
-        raise InputError(f"pilot is {pilot}; fewer than {MIN_ROWS} rows cannot be told from luck.")
+def recommend_job(
+    job: ScoreJob, share: Budget | str | float, *, cache: Any = True, progress: Any = None
+) -> Recommendation:
+    """``recommend`` for the input of a job; bad rows count against its ``bad_limit``.
 
+    Args:
+        job: the input, with a column of labels.
+        share: see ``recommend``.
+        cache: see ``score``.
+        progress: called with (stage, done, total).
 
-def _by_guide(n: int, share: float, kept: int) -> Recommendation:
-    pick: Pick = "high" if share >= HARD_FROM else "uniform"
-    return Recommendation(
-        pick=pick,
-        share=share,
-        floor=0.0,
-        rows=n,
-        kept=kept,
-        classes=0,
-        pilot=0,
-        held_out=0,
-        splits=0,
-        basis="guide",
-        evidence=(),
-        notes=(
-            "No labels, so nothing was measured: clusters cannot stand in for a target, because "
-            "the picks themselves are made of clusters. Evidence: none.",
-            f"By rule of thumb hard rows pay from a share of {HARD_FROM:g} when the data are "
-            "clean; below it random is the safe choice.",
-        ),
-    )
-
-
-def _coded(label: Sequence[Any] | AnyArray, n: int) -> tuple[list[str], IntArray]:
-    if len(label) != n:
-        raise InputError(f"{len(label)} labels for {n} embedding rows; give one label per row.")
-    if n < MIN_ROWS:
-        raise InputError(f"{n} rows are too few to probe; at least {MIN_ROWS} are needed.")
-    values = label.tolist() if isinstance(label, np.ndarray) else list(label)
-    empty = [row for row, v in enumerate(values) if v is None or v != v]
-    if empty:
-        shown = ", ".join(str(row) for row in empty[:5])
-        raise InputError(f"{len(empty)} rows have no label (rows {shown}); drop or label them.")
-    names, codes = np.unique(np.asarray([str(v) for v in values]), return_inverse=True)
-    if len(names) < 2:
-        raise InputError(f'all {n} rows have the label "{names[0]}"; a probe needs 2 classes.')
-    return [str(name) for name in names], codes.astype(np.int64)
-
-
-def _pilot_rows(
-    vectors: Vectors, y: IntArray, ids: Sequence[Any] | AnyArray | None, size: int, seed: int
-) -> IntArray:
-    """The rows with the smallest hashes, in hash order: the same rows wherever they stand."""
-    keys, bad = scan(vectors)
-    wrong = np.flatnonzero(bad)
-    if len(wrong):
-        shown = ", ".join(f"row {row}: {BAD_REASONS[bad[row]]}" for row in wrong[:5].tolist())
+    Raises:
+        InputError: no labels, bad rows under ``on_bad="error"``, or too few rows to probe.
+    """
+    wanted = _wanted(share)
+    data = job.open()
+    if isinstance(data, Vectors):
         raise InputError(
-            f"{len(wrong)} of {vectors.n} vectors have no direction ({shown}); drop them first."
+            "vectors alone have no labels; give the rows as input and the vectors as embedding "
+            "(--embedding)."
         )
-    keys ^= mix(y, 1)
-    if ids is not None:
-        if len(ids) != vectors.n:
-            raise InputError(f"{len(ids)} ids for {vectors.n} embedding rows.")
-        keys = hash_strings([str(one) for one in ids])
-    order = np.argsort(mix(keys, subseed(seed, "pilot")), kind="stable")
-    return order[:size].astype(np.int64)
+    quarantine = Quarantine(None, job.bad_limit)
+    reading, options = job.reading(cache), {"seed": job.seed}
+    return _of_rows(
+        data, reading, wanted, options, progress=progress, note=quarantine.add, close=quarantine
+    )
 
 
-def _shares(share: float) -> tuple[float, ...]:
-    """The user's share first, then half and (at most .9) double of it."""
-    return tuple(dict.fromkeys((share, share / 2, min(2 * share, 0.9))))
+def _wanted(share: Budget | str | float) -> Budget:
+    """A budget that is a share of the rows or a number of them, and nothing else."""
+    try:
+        budget = as_budget(float(share) if isinstance(share, str) else share)
+    except ValueError as error:
+        if isinstance(error, BudgetError):
+            raise
+        budget = as_budget(share)
+    plain = Budget(share=budget.share, count=budget.count)
+    if budget != plain or (budget.share is None) == (budget.count is None):
+        raise BudgetError(
+            f"share is {str(budget)!r}; recommend needs a share of the rows or a number of them. "
+            'Write for example "30%", 0.3 or "1200 items".'
+        )
+    return budget
 
 
-def _evidence(trials: Sequence[Trial]) -> tuple[Evidence, ...]:
-    """One row for each share and pick: means over the splits, corrected standard errors."""
-    found = []
-    for share in dict.fromkeys(trial.share for trial in trials):
-        at = [trial for trial in trials if trial.share == share]
-        random = next(trial for trial in at if trial.pick == "uniform")
-        for trial in at:
-            both = trial.accuracy.mean(1)
-            apart = both - random.accuracy.mean(1)
-            found.append(
-                Evidence(
-                    pick=trial.pick,
-                    share=share,
-                    kept=trial.kept,
-                    linear=float(trial.accuracy[:, 0].mean()),
-                    neighbours=float(trial.accuracy[:, 1].mean()),
-                    accuracy=float(both.mean()),
-                    error=_error(both, trial),
-                    difference=float(apart.mean()),
-                    difference_error=_error(apart, trial),
-                )
+def _sized(budget: Budget, n: int, options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the share of n rows that the budget comes to."""
+    if budget.count is None:
+        return {**options, "share": float(budget.share or 0)}
+    if not 0 < budget.count < n:
+        raise BudgetError(f"share is {budget.count} items of {n}; keep some rows, but not all.")
+    kept = options.get("kept_count")
+    kept = budget.count if kept is None else kept
+    return {**options, "share": budget.count / n, "kept_count": kept}
+
+
+def _of_vectors(
+    data: Any, reading: Reading, budget: Budget, options: dict[str, Any]
+) -> Recommendation:
+    if data is None and reading.embedding is None:
+        raise InputError("there is nothing to probe: give data, or embedding=vectors.")
+    if data is not None and reading.embedding is not None:
+        raise InputError("data is vectors already; give them as data or as embedding, not both.")
+    for name in ("text", "label", "id"):
+        value = getattr(reading, name)
+        if isinstance(value, str):
+            raise InputError(
+                f"{name} is {value!r}, but vectors alone have no columns. Give the rows as data "
+                f"and the vectors as embedding{'' if name == 'text' else f', or {name} as a list'}."
             )
-    return tuple(found)
+    vectors = open_vectors(reading.embedding if data is None else data)
+    label, ids = reading.label, reading.id
+    for name, value in (("labels", label), ("ids", ids)):
+        if value is not None and len(value) != vectors.n:
+            raise InputError(f"{len(value)} {name} for {vectors.n} embedding rows; give one each.")
+    if reading.on_bad == "error" or not (bad := _is_bad(vectors)).any():
+        return advise(vectors, label, ids=ids, **_sized(budget, vectors.n, options))
+    rows = np.flatnonzero(~bad)
+    label, ids = (
+        v if v is None else [v[i] for i in rows.tolist()] for v in (_list(label), _list(ids))
+    )
+    return _of_some(vectors, rows, label, ids, _sized(budget, rows.size, options))
 
 
-def _error(values: FloatArray, trial: Trial) -> float:
-    weight = 1 / len(values) + trial.held_out / trial.trained_on
-    return float(np.sqrt(values.var(ddof=1) * weight))
+def _list(values: Any) -> Any:
+    return values if values is None else list(values)
 
 
-def _decide(evidence: Sequence[Evidence], share: float, chance: float) -> Pick:
-    """The pick with the largest lead among those that lead clearly; random if there is none."""
-    leaders = [
-        row
-        for row in evidence
-        if row.pick != "uniform"
-        and row.share == share
-        and row.difference > max(ERRORS * row.difference_error, MARGIN)
-        and row.accuracy > chance + ERRORS * row.error
-        and np.mean([other.difference for other in evidence if other.pick == row.pick]) > 0
-    ]
-    return max(leaders, key=lambda row: row.difference).pick if leaders else "uniform"
+def _of_rows(
+    data: Any,
+    reading: Reading,
+    budget: Budget,
+    options: dict[str, Any],
+    *,
+    progress: Any,
+    note: Note | None = None,
+    close: Quarantine | None = None,
+) -> Recommendation:
+    loaded, _ = read_items(data, reading, ("embedding",), progress=progress, note=note)
+    items = loaded.items
+    if close is not None:
+        close.close(items.n)
+    vectors = open_vectors(items.feature("embedding", "recommend"))
+    rows = np.flatnonzero(items.is_countable)
+    if reading.on_bad == "drop":
+        rows = rows[~_is_bad(vectors)[rows]]
+    label = None
+    if reading.label is not None:
+        label = np.array(items.group_names, dtype=object)[items.group[rows]]
+    # Ids made of the content hold the label's name, so only those that were given count.
+    ids = None if reading.id is None else items.ids[rows]
+    return _of_some(vectors, rows, label, ids, _sized(budget, rows.size, options))
 
 
-def _notes(
-    evidence: Sequence[Evidence],
-    answer: Pick,
-    share: float,
-    kept: int,
-    classes: int,
-    trained: int,
-    chance: float,
-) -> tuple[str, ...]:
-    notes = []
-    real, probed = kept / classes, share * trained / classes
-    if real > FAR_APART * probed:
-        notes.append(
-            f"The real run keeps {real:.1f} rows a class, the pilot kept {probed:.1f}. Hard rows "
-            "pay more as that number grows, so the pilot may undersell keep hard; if in doubt, "
-            "raise pilot."
-        )
-    at = {row.pick: row for row in evidence if row.share == share}
-    if answer == "uniform":
-        notes.append(
-            f"No pick beat random by {ERRORS:g} standard errors and {MARGIN:g} points here."
-        )
-    worse = [row.pick for row in at.values() if row.difference < -ERRORS * row.difference_error < 0]
-    if worse:
-        notes.append(f"Clearly worse than random here: {', '.join(worse)}.")
-    if probed < 2:
-        notes.append(f"The pilot kept {probed:.1f} rows a class: too few to say much; raise pilot.")
-    if not any(row.accuracy > chance + ERRORS * row.error for row in at.values()):
-        notes.append(
-            f"No head beats always guessing the commonest class ({chance:.1f} %): labels and "
-            "embeddings may have little in common, or the pilot kept too few rows."
-        )
-    return tuple(notes)
+def _of_some(
+    vectors: Vectors, rows: IntArray, label: Any, ids: Any, options: dict[str, Any]
+) -> Recommendation:
+    with tempfile.TemporaryDirectory(prefix="datapruner-") as folder:
+        some = _mapped(vectors, rows, Path(folder) / "pilot.npy")
+        return advise(some, label, ids=ids, **options)
+
+
+def _is_bad(vectors: Vectors) -> Any:
+    found = [bad_rows(block) != 0 for _, block in vectors.blocks()]
+    return np.concatenate(found) if found else np.zeros(0, dtype=bool)
+
+
+def _mapped(vectors: Vectors, rows: IntArray, path: Path) -> Any:
+    """The vectors of these rows as a memory map, so that memory stays free."""
+    if not rows.size:
+        return np.zeros((0, vectors.d), dtype=np.float32)
+    out = np.lib.format.open_memmap(path, "w+", np.dtype(np.float32), (rows.size, vectors.d))
+    for start in range(0, rows.size, 8192):
+        out[start : start + 8192] = vectors.take(rows[start : start + 8192])
+    return out

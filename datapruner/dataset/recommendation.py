@@ -45,7 +45,7 @@ class Evidence:
     difference_error: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Recommendation:
     """Which pick to use, and why. ``print`` shows it as a table for a terminal.
 
@@ -60,6 +60,8 @@ class Recommendation:
         held_out: rows of the pilot that the heads were tested on, in each split.
         splits: how often the pilot was divided.
         basis: ``"probe"`` when measured, ``"guide"`` when it follows from the share alone.
+        errors: standard errors by which a pick had to beat random (Student, shared by the picks).
+        margin: points of accuracy by which it had to, at least.
         evidence: one entry for each share and pick, the share asked for first.
         notes: caveats, in sentences.
     """
@@ -74,6 +76,8 @@ class Recommendation:
     held_out: int
     splits: int
     basis: Literal["probe", "guide"]
+    errors: float
+    margin: float
     evidence: tuple[Evidence, ...]
     notes: tuple[str, ...]
 
@@ -90,6 +94,10 @@ class Recommendation:
         plain["notes"] = list(self.notes)
         return plain
 
+    def __repr__(self) -> str:
+        pilot = f"{self.pilot} pilot rows" if self.basis == "probe" else "not probed"
+        return f'Recommendation("{self.words}", share {100 * self.share:.4g} %, {pilot})'
+
     def __str__(self) -> str:
         floor = f", {self.floor:.0%} of every class's fair part guaranteed" if self.floor else ""
         size = f"{100 * self.share:.4g} % of {self.rows:,} rows"
@@ -98,6 +106,9 @@ class Recommendation:
             lines += [
                 f"pilot of {self.pilot:,} rows, {self.classes} classes, {self.splits} splits, "
                 f"{self.held_out:,} rows held out in each; accuracy in per cent, ± standard error",
+                f"rule: a lead over random above {self.errors:.2f} standard errors (Student's t, "
+                f"{self.splits - 1} degrees of freedom,",
+                f"5 % shared by the picks tried) and above {self.margin:g} points, else random",
                 "",
                 *self._table(),
             ]

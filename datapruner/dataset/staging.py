@@ -56,6 +56,7 @@ class Staging:
         self._target = out if self.is_stream else out.resolve()
         self._folder: Path | None = None
         self._drafts: dict[Path, Path] = {}
+        self._stale: list[Path] = []
 
     def __enter__(self) -> Staging:
         if self.is_stream:
@@ -81,6 +82,25 @@ class Staging:
         self._drafts[draft] = final
         return draft
 
+    def draft_of(self, path: Path) -> Path:
+        """Where to write a file of a name of its own, which appears with the output.
+
+        Raises:
+            OutputError: it exists or cannot be written.
+        """
+        check_writable(path, self._overwrite)
+        final = path.resolve()
+        draft = final.with_name(f".partial.{path.name}.report")
+        for leftover in (draft, *draft.parent.glob(f"{_escaped(draft.name)}.tmp-*")):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+        self._drafts[draft] = final
+        return draft
+
+    def remove(self, kind: str) -> None:
+        """Take away, when the drafts get their names, what an earlier run left of that kind."""
+        self._stale.append(sidecar(self.out, kind))
+
     def commit(self) -> None:
         """Give every draft its name, the output last; a stream gets the output's bytes.
 
@@ -88,19 +108,21 @@ class Staging:
             OutputError: another process made the output meanwhile, or the system refused.
         """
         try:
+            output = self._target.with_name(f".partial.{self.out.name}")
             if self.is_stream:
                 self._copy_out()
-                return
-            output = self._target.with_name(f".partial.{self.out.name}")
-            if self._overwrite:
+            elif self._overwrite:
                 with contextlib.suppress(OSError):
                     output.chmod(stat.S_IMODE(self._target.stat().st_mode))
             else:
                 check_writable(self.out)
+            for stale in self._stale:
+                stale.unlink(missing_ok=True)
             for draft, final in self._drafts.items():
                 if draft != output:
                     os.replace(draft, final)
-            self._place(output)
+            if not self.is_stream:
+                self._place(output)
         except BrokenPipeError:
             raise
         except OutputError:

@@ -21,7 +21,7 @@ from datapruner.errors import InputError, ScoreError
 if TYPE_CHECKING:
     from datapruner.vectors.centroids import Centroids
 
-__all__ = ["Clustered", "Clustering", "cluster"]
+__all__ = ["Clustered", "Clustering", "check_k", "cluster"]
 
 _BAD = {1: "NaN", 2: "infinite", 3: "zero length"}
 
@@ -58,6 +58,20 @@ class Clustering:
             raise InputError(f'on_bad is {self.on_bad!r}; it must be "error" or "drop".')
         if self.iterations < 1 or self.points_per_centroid < 1:
             raise InputError("iterations and points_per_centroid must be at least 1.")
+
+
+def check_k(k: object, what: str) -> None:
+    """Refuse a k that is not a whole number of at least 1; None leaves the choice to us.
+
+    Raises:
+        InputError: says what it is.
+    """
+    if k is None:
+        return
+    if isinstance(k, bool) or not isinstance(k, int | np.integer):
+        raise InputError(f"k is {k!r}; the number of {what}s must be a whole number.")
+    if k < 1:
+        raise InputError(f"k is {k}; there must be at least one {what}.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,7 @@ from datapruner.core.items import Items
 from datapruner.core.scores import Scores
 from datapruner.core.types import FloatArray
 from datapruner.errors import InputError
-from datapruner.scorers.clustered import Clustered, Clustering, cluster
+from datapruner.scorers.clustered import Clustered, Clustering, check_k, cluster
 from datapruner.scorers.complexity import (
     complexity,
     effective_number,
@@ -103,8 +103,7 @@ class Concepts:
 
     def __post_init__(self) -> None:
         """Refuse parameters that no run could use."""
-        if self.k is not None and self.k < 1:
-            raise InputError(f"k is {self.k}; there must be at least one concept.")
+        check_k(self.k, "concept")
         if self.neighbours < 1:
             raise InputError(
                 f"neighbours is {self.neighbours}; look at one other centroid or more."

@@ -30,7 +30,7 @@ from datapruner.core.twins import NO_TWIN, Twins
 from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray
 from datapruner.errors import InputError
 from datapruner.scorers.borders import across_borders
-from datapruner.scorers.clustered import Clustered, Clustering, cluster
+from datapruner.scorers.clustered import Clustered, Clustering, check_k, cluster
 from datapruner.scorers.pairs import PAIRS, Found, Members, exact_similarity, rows_by
 from datapruner.scorers.triangle import RULES, search
 from datapruner.vectors.store import Vectors
@@ -83,8 +83,7 @@ class Duplicates(Clustering):
             )
         if self.probes not in (1, 2):
             raise InputError(f"probes is {self.probes}; it must be 1 or 2.")
-        if self.k is not None and self.k < 1:
-            raise InputError(f"k is {self.k}; there must be at least one cluster.")
+        check_k(self.k, "cluster")
         if self.metric != "cosine":
             raise InputError(f"metric is {self.metric!r}; duplicates are compared by cosine.")
 

@@ -22,8 +22,7 @@ from typing import Any, ClassVar, Literal
 
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
-from datapruner.errors import InputError
-from datapruner.scorers.clustered import Clustering, cluster
+from datapruner.scorers.clustered import Clustering, check_k, cluster
 
 __all__ = ["HARD_FROM", "Prototypes", "end_to_keep"]
 
@@ -62,8 +61,7 @@ class Prototypes:
 
     def __post_init__(self) -> None:
         """Refuse parameters that no run could use."""
-        if self.k is not None and self.k < 1:
-            raise InputError(f"k is {self.k}; there must be at least one prototype.")
+        check_k(self.k, "prototype")
         self._clustering()
 
     def __call__(

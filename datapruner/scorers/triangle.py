@@ -12,6 +12,8 @@ does, ``leader`` what the paper describes.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from datapruner.core.types import BoolArray, IntArray, UInt64Array
@@ -97,8 +99,15 @@ def _with_equals(
 
 
 def _earlier_only(tile: Float32Array) -> Float32Array:
-    tile[np.triu_indices(len(tile))] = NOTHING
+    np.copyto(tile, NOTHING, where=_not_earlier(len(tile)))
     return tile
+
+
+@lru_cache(maxsize=4)
+def _not_earlier(m: int) -> BoolArray:
+    """Shape (m, m), True where a column is the row itself or comes after it."""
+    mask: BoolArray = ~np.tri(m, k=-1, dtype=bool)
+    return mask
 
 
 def _any_earlier(members: Members, limit: np.float32, block_rows: int, grouped: bool) -> Found:

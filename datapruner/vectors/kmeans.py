@@ -145,7 +145,10 @@ def fit_centroids(
     if progress is not None:
         progress("train", iterations, iterations)
     metric: Metric = "cosine" if spherical else "l2"
-    return Centroids(tidy(trained, metric), k, metric, name, where, len(x), iterations, seed)
+    tidied = tidy(trained, metric)
+    if not len(tidied):  # rows that cancel out leave means without a direction
+        tidied = tidy(start, metric)
+    return Centroids(tidied, k, metric, name, where, len(x), iterations, seed)
 
 
 def choose_backend(backend: str, device: str) -> tuple[str, str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import polars as pl
 import pytest
 
 from datapruner.dataset.recommend import recommend
 from datapruner.dataset.recommendation import WORDS, Evidence, Recommendation
-from datapruner.errors import DataPrunerError, InputError
+from datapruner.errors import BudgetError, DataPrunerError, InputError
 
 Rows = tuple[np.ndarray, np.ndarray]
 BRIEF = {"splits": 3, "draws": 1}  # where the claim is not a statistical one
@@ -83,9 +87,9 @@ def test_the_order_of_the_rows_changes_nothing(with_ids: bool) -> None:
     ids = [f"row-{i}" for i in range(len(x))]
     order = np.random.default_rng(0).permutation(len(x))
     shuffled = [ids[i] for i in order]
-    plain = recommend(x, y, share=0.3, pilot=200, ids=ids if with_ids else None, **BRIEF)
+    plain = recommend(x, y, share=0.3, pilot=200, id=ids if with_ids else None, **BRIEF)
     names = shuffled if with_ids else None
-    again = recommend(x[order], y[order], share=0.3, pilot=200, ids=names, **BRIEF)
+    again = recommend(x[order], y[order], share=0.3, pilot=200, id=names, **BRIEF)
     assert again == plain
     assert plain.pilot == 200
 
@@ -155,14 +159,12 @@ def test_a_subset_of_one_class_and_copies_of_rows_are_no_obstacle() -> None:
 
 def _change(**changes: object) -> dict[str, object]:
     x, y = _blobs(60, 3, 0.3, 0)
-    return {"embedding": x, "label": y, "share": 0.3} | changes
+    return {"data": x, "label": y, "share": 0.3} | changes
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"share": 0.0}, "share is 0.0"),
-        ({"share": 1.0}, "share is 1.0"),
         ({"floor": 1.5}, "floor is 1.5"),
         ({"splits": 2}, "splits is 2"),
         ({"draws": 0}, "draws 0"),
@@ -171,9 +173,9 @@ def _change(**changes: object) -> dict[str, object]:
         ({"label": [0] * 60}, 'all 60 rows have the label "0"'),
         ({"label": [None, 1] * 30}, r"30 rows have no label \(rows 0, 2, 4, 6, 8\)"),
         ({"label": [float("nan"), 1.0] * 30}, "30 rows have no label"),
-        ({"embedding": np.ones((20, 3)), "label": [0, 1] * 10}, "20 rows are too few"),
-        ({"embedding": np.ones(60)}, "embedding"),
-        ({"ids": ["a"]}, "1 ids for 60"),
+        ({"data": np.ones((20, 3)), "label": [0, 1] * 10}, "20 rows are too few"),
+        ({"data": np.ones(60)}, "60"),
+        ({"id": ["a"]}, "1 ids for 60"),
         ({"kept_count": 0}, "kept_count is 0"),
         ({"prototypes": 0}, "prototypes is 0"),
     ],
@@ -197,3 +199,140 @@ def test_a_pilot_without_a_second_class_is_an_error() -> None:
     y[0] = 1
     with pytest.raises(InputError, match="single class"):
         recommend(rng.normal(size=(2000, 4)), y, share=0.3, pilot=50, seed=3)
+
+
+RENAMED: dict[str, Any] = {
+    "permuted": lambda y: ["cdab"[i] for i in y],
+    "numbers": lambda y: [[40, 7, 3000, -1][i] for i in y],
+    "reversed": lambda y: [f"class {9 - i}" for i in y],
+}
+
+
+@pytest.mark.parametrize("naming", sorted(RENAMED))
+def test_what_the_classes_are_called_changes_nothing(naming: str) -> None:
+    x, y = _noisy_tail(5)
+    x[:40], y[:40] = x[40:80], (y[40:80] + 1) % 4  # copies under another label
+    plain = recommend(x, y, share=0.3, pilot=200, **BRIEF)
+    assert recommend(x, RENAMED[naming](y), share=0.3, pilot=200, **BRIEF) == plain
+
+
+def test_the_order_of_copies_with_different_labels_changes_nothing() -> None:
+    x, y = _noisy_tail(6)
+    x[:40], y[:40] = x[40:80], (y[40:80] + 1) % 4
+    plain = recommend(x, y, share=0.3, pilot=200, **BRIEF)
+    back = recommend(x[::-1].copy(), y[::-1].copy(), share=0.3, pilot=200, **BRIEF)
+    assert back == plain
+
+
+def _random_labels(seed: int) -> Rows:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(150, 6)).astype(np.float32), rng.integers(0, 3, 150)
+
+
+def _all_picks_alike(seed: int) -> Rows:
+    """Labels that half follow the first two coordinates, in round data: no end is better."""
+    rng = np.random.default_rng(seed)
+    x = rng.choice([-1.0, 1.0], size=(150, 6)) + 0.01 * rng.normal(size=(150, 6))
+    return x.astype(np.float32), (x[:, 0] + 1.5 * rng.normal(size=150) > 0).astype(int)
+
+
+@pytest.mark.parametrize("rows", [_random_labels, _all_picks_alike])
+def test_where_there_is_nothing_to_find_every_seed_says_use_random(rows: Any) -> None:
+    x, y = rows(0)
+    again = [recommend(x, y, share=0.3, draws=1, seed=seed).pick for seed in range(10)]
+    assert again.count("uniform") >= 9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_clear_case_is_found_by_every_seed(seed: int) -> None:
+    found = recommend(*_one_mass_and_rare_modes(seed), share=0.1, seed=seed)
+    assert found.pick == "kcentre"
+
+
+def test_the_rule_is_students_t_shared_by_four_picks() -> None:
+    found = recommend(*_blobs(120, 3, 0.3, 0), share=0.4, draws=1)
+    assert found.errors == pytest.approx(3.111, abs=0.001)  # t(9) at 1 - 0.05 / 8
+    assert "rule: a lead over random above 3.11 standard errors" in str(found)
+    brief = recommend(*_blobs(120, 3, 0.3, 0), share=0.4, **BRIEF)
+    assert brief.errors == pytest.approx(8.860, abs=0.001)  # t(2)
+
+
+@pytest.mark.parametrize("share", ["40%", "0.4", "48 items"])
+def test_a_share_is_written_as_in_prune(share: str) -> None:
+    x, y = _blobs(120, 3, 0.3, 0)
+    assert recommend(x, y, share=share, **BRIEF) == recommend(x, y, share=0.4, **BRIEF)
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        (None, "None"),
+        (0.0, r"share is 0\.0"),
+        (1.0, r"share is 1\.0"),
+        ("100%", r"share is 1\.0"),
+        ("130%", "130"),
+        (30, "a bare 30"),
+        ("200 items", "200 items of 60"),
+        ("200 tokens", "share is '200 tokens'"),
+        ("30% of tokens", "share of the rows"),
+        ("30%, floor 2", "share of the rows"),
+        ("everything", "share is 'everything'"),
+        ("a lot", "a lot"),
+        ("nan", "nan"),
+    ],
+)
+def test_a_share_that_cannot_be_used_is_a_budget_error(share: Any, message: str) -> None:
+    with pytest.raises(BudgetError, match=message):
+        recommend(**_change(share=share))  # type: ignore[arg-type]
+
+
+def test_rows_in_any_container_and_bare_vectors_give_the_same_answer(tmp_path: Path) -> None:
+    x, y = _blobs(90, 3, 0.3, 0)
+    names = [f"c{i}" for i in y]
+    rows = [{"kind": k, "vec": v.tolist()} for k, v in zip(names, x, strict=True)]
+    pl.DataFrame(rows).write_parquet(tmp_path / "rows.parquet")
+    np.save(tmp_path / "x.npy", x)
+    plain = recommend(embedding=x, label=names, share="30%", **BRIEF)
+    assert recommend(str(tmp_path / "x.npy"), names, share="30%", **BRIEF) == plain
+    for data in (rows, pl.DataFrame(rows), tmp_path / "rows.parquet"):
+        assert recommend(data, label="kind", embedding="vec", share=0.3, **BRIEF) == plain
+        assert recommend(data, label="kind", embedding=x, share=0.3, **BRIEF) == plain
+    assert recommend(rows, embedding="vec", share=0.3).basis == "guide"
+
+
+def test_rows_with_a_text_are_embedded() -> None:
+    words = (("sun", "heat", "dry"), ("rain", "wet", "cold"))
+    rng = np.random.default_rng(0)
+    rows = [{"say": " ".join(rng.choice(words[i % 2], 4)), "kind": i % 2} for i in range(80)]
+    found = recommend(rows, text="say", label="kind", share=0.3, embedder="offline", **BRIEF)
+    assert (found.rows, found.classes, found.basis) == (80, 2, "probe")
+
+
+def test_vectors_without_direction_can_be_left_out() -> None:
+    x, y = _blobs(90, 3, 0.3, 0)
+    x[7] = 0
+    plain = recommend(np.delete(x, 7, 0), np.delete(y, 7), share=0.3, **BRIEF)
+    assert recommend(x, y, share=0.3, on_bad="drop", **BRIEF) == plain
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": None}, "nothing to probe"),
+        ({"embedding": np.ones((60, 2))}, "not both"),
+        ({"label": "kind"}, "label is 'kind', but vectors alone have no columns"),
+        ({"text": "say"}, "text is 'say', but vectors alone"),
+        ({"on_bad": "skip"}, "on_bad is 'skip'"),
+        ({"data": [{"v": [1.0, 2.0]}] * 60, "embedding": "v"}, "label is a"),
+    ],
+)
+def test_data_that_do_not_fit_together_are_named(changes: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        recommend(**_change(**changes))  # type: ignore[arg-type]
+
+
+def test_its_repr_is_one_line() -> None:
+    x, y = _blobs(120, 3, 0.3, 0)
+    found = recommend(x, y, share=0.3, **BRIEF)
+    assert repr(found) == f'Recommendation("{found.words}", share 30 %, 120 pilot rows)'
+    assert repr(recommend(x, share=0.3)).endswith("share 30 %, not probed)")
