@@ -265,10 +265,10 @@ def _pilot(job: ScoreJob, data: Source, embeds: bool, counts: bool, rows: int) -
     read = block.rows if block is not None else 0
     bad = {} if block is None else _bad_rows(block, text, data)
     if block is not None and bad and len(bad) == read:
-        first = bad[min(bad)]
+        worst = bad[min(bad)]
         raise InputError(
             f"bad rows: {read:,} of the first {read:,}; no row can be used. The first: "
-            f"{first.where}: {first.reason}. Mend the input."
+            f"{worst.where}: {worst.reason}. Mend the input."
         )
     counts_of: dict[str, Any] = {"read": read, "bad": len(bad)}
     steps = [Step("read", spent * rows / max(read, 1), f"the first {read:,} rows")]

@@ -68,7 +68,7 @@ def test_a_job_is_data_and_comes_back() -> None:
         ({"inputs": ()}, InputError, "nothing to read"),
         ({"inputs": ("a.npy", "c.jsonl")}, InputError, "one file of vectors"),
         ({"out": "k.npy"}, OutputError, "cannot be written to k.npy"),
-        ({"out": "c.jsonl"}, OutputError, "exists"),
+        ({"out": "c.jsonl"}, OutputError, "is the input"),
         ({"inputs": (".",), "out": "./k.jsonl"}, OutputError, "part of the input folder"),
         ({"bad_limit": -1}, InputError, "limit"),
     ],

@@ -57,7 +57,7 @@ def test_a_share_is_checked_when_all_rows_are_known(tmp_path: Path, n: int, fine
     if fine:
         assert quarantine.close(n) == 2
         return
-    with pytest.raises(InputError, match=r"2 of 9 rows are bad, more than 0.2 of them"):
+    with pytest.raises(InputError, match=r"2 of 9 rows are bad, more than 20 %"):
         quarantine.close(n)
     assert list(tmp_path.iterdir()) == []
 

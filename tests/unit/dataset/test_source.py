@@ -91,9 +91,11 @@ def test_the_suffix_tells_the_format(name: str, format: str | None) -> None:
 
 def test_the_output_format_is_asked_for_or_by_suffix_or_the_inputs_own(tmp_path: Path) -> None:
     source = open_source(write_lines(tmp_path / "a.jsonl"))
-    source.write(MASK, tmp_path / "out.data")
+    source.write(MASK, tmp_path / "out")
+    with pytest.raises(OutputError, match=r"known endings .*--format"):
+        source.write(MASK, tmp_path / "out.data")
     source.write(MASK, tmp_path / "out.jsonl")
-    assert (tmp_path / "out.data").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
     source.write(MASK, tmp_path / "out2.data", format="parquet")
     assert (tmp_path / "out2.data").read_bytes().startswith(b"PAR1")
     with pytest.raises(OutputError, match=r"cannot tell the format of out3.data"):
