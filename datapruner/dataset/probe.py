@@ -1,4 +1,4 @@
-"""The trials behind a recommendation: draw a pilot, prune, train two heads, test on held-out rows."""
+"""The trials behind a recommendation: draw a pilot, prune, train two heads, test them."""
 
 from __future__ import annotations
 

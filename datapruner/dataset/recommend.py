@@ -15,6 +15,7 @@ from datapruner.core.budget import Budget, as_budget
 from datapruner.core.types import IntArray
 from datapruner.dataset.advise import advise
 from datapruner.dataset.job import ScoreJob
+from datapruner.dataset.load import NO_LABEL
 from datapruner.dataset.prune import reporter
 from datapruner.dataset.quarantine import Quarantine
 from datapruner.dataset.reading import Note, Reading, is_vectors, read_items
@@ -212,17 +213,22 @@ def _of_rows(
     note: Note | None = None,
     close: Quarantine | None = None,
 ) -> Recommendation:
-    loaded, _ = read_items(data, reading, ("embedding",), progress=progress, note=note)
+    needs = () if reading.label is None else ("embedding",)
+    loaded, _ = read_items(data, reading, needs, progress=progress, note=note)
     items = loaded.items
     if close is not None:
         close.close(items.n)
-    vectors = open_vectors(items.feature("embedding", "recommend"))
     rows = np.flatnonzero(items.is_countable)
+    if reading.label is None:  # then nothing is probed, and there was nothing to embed
+        none = np.ones((rows.size, 1), dtype=np.float32)
+        return advise(none, None, **_sized(budget, rows.size, options))
+    vectors = open_vectors(items.feature("embedding", "recommend"))
+    names = np.array([None if one == NO_LABEL else one for one in items.group_names], dtype=object)
+    label = names[items.group]
     if reading.on_bad == "drop":
-        rows = rows[~_is_bad(vectors)[rows]]
-    label = None
-    if reading.label is not None:
-        label = np.array(items.group_names, dtype=object)[items.group[rows]]
+        usable = ~_is_bad(vectors) & np.array([one is not None for one in label], dtype=bool)
+        rows = rows[usable[rows]]
+    label = label[rows]
     # Ids made of the content hold the label's name, so only those that were given count.
     ids = None if reading.id is None else items.ids[rows]
     return _of_some(vectors, rows, label, ids, _sized(budget, rows.size, options))

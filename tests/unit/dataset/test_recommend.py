@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +269,7 @@ def test_a_share_is_written_as_in_prune(share: str) -> None:
         (0.0, r"share is 0\.0"),
         (1.0, r"share is 1\.0"),
         ("100%", r"share is 1\.0"),
-        ("130%", "130"),
+        ("130%", r"share is 1\.3"),
         (30, "a bare 30"),
         ("200 items", "200 items of 60"),
         ("200 tokens", "share is '200 tokens'"),
@@ -329,6 +328,22 @@ def test_vectors_without_direction_can_be_left_out() -> None:
 def test_data_that_do_not_fit_together_are_named(changes: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         recommend(**_change(**changes))  # type: ignore[arg-type]
+
+
+def test_a_missing_label_is_no_class_of_its_own() -> None:
+    x, y = _blobs(90, 3, 0.3, 0)
+    rows = [{"kind": int(k), "vec": v.tolist()} for k, v in zip(y, x, strict=True)]
+    rows[7]["kind"] = None  # type: ignore[assignment]
+    options: dict[str, Any] = {"label": "kind", "embedding": "vec", "share": 0.3}
+    with pytest.raises(InputError, match=r"1 rows have no label \(rows 7\)"):
+        recommend(rows, **options)
+    found = recommend(rows, **options, on_bad="drop", **BRIEF)
+    assert (found.rows, found.classes) == (89, 3)
+
+
+def test_without_a_label_rows_are_counted_and_not_embedded() -> None:
+    found = recommend([{"other": 1}] * 80, share="20 items", embedder=None)
+    assert (found.rows, found.kept, found.share, found.basis) == (80, 20, 0.25, "guide")
 
 
 def test_its_repr_is_one_line() -> None:
