@@ -5,13 +5,11 @@ Rows that cannot be used keep their number. They are barred, never counted, and 
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,7 +19,8 @@ from datapruner.dataset.canonical import to_json
 from datapruner.dataset.ids import ids_from_column, ids_from_content
 from datapruner.dataset.numbers import numbers, plain, prices
 from datapruner.dataset.source import BadRow, Block, Source
-from datapruner.errors import InputError, MissingColumnError, OutputError, nearest
+from datapruner.dataset.spill import spilled
+from datapruner.errors import InputError, MissingColumnError, nearest
 from datapruner.scorers.minhash import Printer
 from datapruner.tokens import TokenCounter
 from datapruner.vectors.embed import Embedder, embed_texts
@@ -307,7 +306,7 @@ def _embed(
         for block in blocks:
             yield _texts(block, name)
 
-    return _spilled(
+    return spilled(
         spill,
         embedder.dimensions,
         lambda writer: embed_texts(batches(), embedder, writer, cache=cache, progress=progress),
@@ -333,7 +332,7 @@ def _copy_vectors(
             writer.append(_rectangle(block, name, width, source, got))
             block = next(blocks, None)
 
-    return _spilled(spill, width, copy)
+    return spilled(spill, width, copy)
 
 
 def _width(values: Any) -> int:
@@ -359,59 +358,3 @@ def _rectangle(block: Block, name: str, width: int, source: Source, got: _Gather
         else:
             got.note(block.start + place, source, f'"{name}" is not {width} numbers', value)
     return rows
-
-
-def _spilled(folder: Path | None, width: int, fill: Callable[[VectorWriter], object]) -> Vectors:
-    """Vectors in a file without a name: memory stays free, and no crash leaves it behind."""
-    with _Nameless(folder, width) as writer:
-        fill(writer)
-        return open_vectors(writer.mapped())  # while the file is open
-
-
-class _Nameless(VectorWriter):
-    """Writes the bare values to a file that has no name, and is gone with the last map of it.
-
-    Args:
-        folder: where its blocks lie; None: the system's temporary folder.
-        d: columns.
-
-    Raises:
-        OutputError: the file cannot be written; the message names the folder.
-    """
-
-    def __init__(self, folder: Path | None, d: int) -> None:
-        self.path = Path(tempfile.gettempdir()) if folder is None else folder
-        self.d, self.n, self.dtype = d, 0, np.dtype("<f4")
-        self._file: IO[bytes] | None = None
-        self._file = self._guard(lambda: tempfile.TemporaryFile(dir=self.path))  # noqa: SIM115
-
-    def mapped(self) -> AnyArray:
-        """What was written, shape (n, d); the map outlives this writer."""
-        file = self._open_file()
-        if not self.n:
-            return np.zeros((0, self.d), dtype=np.float32)
-        self._guard(file.flush)
-        shape = (self.n, self.d)
-        return np.memmap(file, self.dtype, "r", shape=shape)
-
-    def close(self) -> None:
-        """Let go of the file; what is mapped stays until its array goes."""
-        file, self._file = self._file, None
-        if file is not None:
-            with contextlib.suppress(OSError):  # a full disk was reported already
-                file.close()
-
-    abort = close
-
-    def __enter__(self) -> _Nameless:
-        return self
-
-    def _guard(self, act: Callable[[], Any]) -> Any:
-        try:
-            return act()
-        except OSError as error:
-            self.close()
-            raise OutputError(
-                f"cannot write temporary vectors in {self.path}: {error.strerror or error}. "
-                "Free space there, or name another folder in TMPDIR."
-            ) from error
