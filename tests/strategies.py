@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -16,6 +16,8 @@ from datapruner.core.allocate import Allocation
 from datapruner.core.budget import Budget
 from datapruner.core.items import Items
 from datapruner.core.ledger import Ledger
+from datapruner.core.reason import Reason
+from datapruner.core.rulings import Rulings
 from datapruner.core.scores import Scores
 
 __all__ = [
@@ -73,12 +75,21 @@ class Case:
             cost=r.total,
             allocation=allocation,
             eligible=np.array(r.eligible, dtype=bool),
+            ruled_out=np.array(r.ruled, dtype=np.uint8),
             fill=r.fill,
         )
 
 
 def flags(luck: Random, n: int, chance: float) -> tuple[bool, ...]:
     return tuple(luck.random() < chance for _ in range(n))
+
+
+def rulings(luck: Random, n: int) -> tuple[int, ...]:
+    """Nothing ruled out, or now and then a third of the rows for one reason or the other."""
+    if luck.random() < 0.75:
+        return (0,) * n
+    reasons = (0, 0, 0, 0, int(Reason.DUPLICATE), int(Reason.QUALITY))
+    return tuple(luck.choice(reasons) for _ in range(n))
 
 
 def whole_numbers(luck: Random, n: int, top: int) -> tuple[int, ...]:
@@ -148,6 +159,7 @@ def cases(
         shell=(False,) * n if is_flat else flags(luck, n, 0.4),
         barred=barred,
         eligible=flags(luck, n, luck.choice([1, 0.8])),
+        ruled=(0,) * n,
         count=luck.randint(0, n) if "count" in kinds else n,
         total=float(luck.randint(0, 60)) if "price" in kinds else math.inf,
         caps=caps if "caps" in kinds else None,
@@ -157,7 +169,8 @@ def cases(
     )
     if feasible:
         rules = rules.made_feasible()
-    return Case(rules, tuple(luck.sample(range(n), luck.randint(n // 2, n))))
+    offers = tuple(luck.sample(range(n), luck.randint(n // 2, n)))
+    return Case(replace(rules, ruled=rulings(luck, n)), offers)
 
 
 def below(parent: Sequence[int], marked: Sequence[bool]) -> tuple[bool, ...]:
@@ -206,7 +219,8 @@ def ids(draw: Any, n: int) -> Any:
 
 @st.composite
 def flat_items(draw: Any, *, most: int = 30) -> tuple[Items, Scores]:
-    """Rows without parents, with ids, groups and prices, and scores with plenty of ties."""
+    """Rows without parents, with ids, groups and prices, and scores with plenty of ties; some of
+    the rows may be ruled out."""
     n = draw(st.integers(0, most))
     luck = Random(draw(st.integers(0, 2**32 - 1)))
     many = luck.randint(1, 3)
@@ -222,7 +236,8 @@ def flat_items(draw: Any, *, most: int = 30) -> tuple[Items, Scores]:
     )
     values = np.array(whole_numbers(luck, n, luck.choice([1, 6, 1000])), dtype=np.float64)
     weight = np.array(whole_numbers(luck, many, 5), dtype=np.float64)
-    return items, Scores(values, items, group_weight=weight)
+    ruled = Rulings(np.array(rulings(luck, n), dtype=np.uint8))
+    return items, Scores(values, items, group_weight=weight, rulings=ruled)
 
 
 def shuffled(scores: Scores, order: Sequence[int]) -> Scores:
@@ -237,4 +252,6 @@ def shuffled(scores: Scores, order: Sequence[int]) -> Scores:
         group_names=items.group_names,
         pinned=items.pinned[rows],
     )
-    return Scores(scores.values[rows], again, group_weight=scores.group_weight)
+    ruled = None if scores.rulings is None else scores.rulings.take(rows)
+    weight = scores.group_weight
+    return Scores(scores.values[rows], again, group_weight=weight, rulings=ruled)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from datapruner.core.rulings import united
 from datapruner.core.scores import Scores
 from datapruner.core.types import FloatArray
 from datapruner.errors import ScoreError
@@ -32,7 +33,8 @@ def blend(
             deviation (a constant score becomes 0).
 
     Returns:
-        Scores with the first part's items and groups; float64 values.
+        Scores with the first part's items and groups; float64 values. What one part rules out is
+        out.
 
     Raises:
         ScoreError: no parts, other rows, or weights that do not fit.
@@ -64,6 +66,7 @@ def blend(
         group_floor=first.group_floor,
         details={"scale": scale, "weights": share.tolist()},
         notes=tuple(note for p in parts for note in p.notes),
+        rulings=united([p.rulings for p in parts]),
     )
 
 

@@ -29,6 +29,7 @@ class Books:
         cost: highest total price, shells included; infinite for no limit.
         allocation: caps and floors per group.
         eligible: shape (n,), False where a threshold rules a row out; pinned rows are spared.
+        ruled_out: shape (n,), uint8, why a scorer ruled a row out, else 0; pinned rows are spared.
         fill: ``"skip"`` passes over a row that does not fit and goes on; ``"stop"`` ends at the
             first row that does not fit (a full group ends for itself alone).
 
@@ -45,6 +46,7 @@ class Books:
         cost: float = math.inf,
         allocation: Allocation | None = None,
         eligible: BoolArray | None = None,
+        ruled_out: UInt8Array | None = None,
         fill: Fill = "skip",
     ) -> None:
         self.items = items
@@ -58,6 +60,8 @@ class Books:
         self._reasons = np.full(items.n, Reason.NOT_OFFERED, dtype=np.uint8)
         if eligible is not None:
             self._reasons[~eligible] = Reason.THRESHOLD
+        if ruled_out is not None:
+            np.copyto(self._reasons, ruled_out, where=ruled_out != 0)
         self._reasons[items.barred] = Reason.BAD_ROW
         self._reasons[items.shell] = Reason.SHELL
         self._order: list[IntArray] = []

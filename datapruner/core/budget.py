@@ -162,16 +162,36 @@ class Budget:
         Raises:
             BudgetError: the unit is not the items' own, or floors that cannot be met.
         """
-        count = items.countable
         cost = math.inf
         self._check_unit(items)
         if self.cost is not None:
             cost = float(self.cost)
+        if self.share is not None and self.share_of == "cost":
+            cost = min(cost, _whole_if_close(float(self.share) * items.total_cost))
+        return self._limits(items.countable, cost, n_groups)
+
+    def resolve_counts(self, countable: int, n_groups: int) -> Limits:
+        """The limits in numbers for so many rows, of which nothing else is known.
+
+        Args:
+            countable: rows that may be kept.
+            n_groups: as for ``resolve``.
+
+        Raises:
+            BudgetError: a price is limited, or floors cannot be met.
+        """
+        if self.cost is not None or self.share_of == "cost":
+            raise BudgetError(
+                f"the budget {self} limits a price, but these rows have none. Give a share or a "
+                'number of rows, such as "30%" or "1200 items".'
+            )
+        return self._limits(countable, math.inf, n_groups)
+
+    def _limits(self, countable: int, cost: float, n_groups: int) -> Limits:
+        count = countable
         if self.share is not None and self.share_of == "items":
             # floor with a hair of slack: 0.29 * 100 is 28.999999999999996 in binary.
-            count = min(count, math.floor(float(self.share) * items.countable + 1e-9))
-        elif self.share is not None:
-            cost = min(cost, _whole_if_close(float(self.share) * items.total_cost))
+            count = min(count, math.floor(float(self.share) * countable + 1e-9))
         if self.count is not None:
             count = min(count, int(self.count))
         return Limits(

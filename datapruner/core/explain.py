@@ -11,7 +11,7 @@ from datapruner.core.reason import Reason
 if TYPE_CHECKING:
     from datapruner.core.selection import Selection
 
-__all__ = ["explain_row", "rule_text", "twin_text"]
+__all__ = ["explain_row", "quality_text", "rule_text", "twin_text"]
 
 
 def explain_row(selection: Selection, row: int) -> str:
@@ -40,8 +40,10 @@ def explain_row(selection: Selection, row: int) -> str:
     )
     if not items.is_unit_cost:
         lines.append(f"  cost   {items.cost[row]:,.10g} {items.unit}")
-    if scores.twins is not None and scores.twins.row[row] >= 0:
+    if scores.twins is not None and scores.twins.has_twin[row]:
         lines.append(f"  twin   {twin_text(selection, row)}")
+    if scores.rulings is not None and scores.rulings.quality is not None and not items.barred[row]:
+        lines.append(f"  value  {quality_text(selection, row)}")
     lines.append(f"  rule   {rule_text(selection, reason)}")
     return "\n".join(lines)
 
@@ -61,11 +63,34 @@ def twin_text(selection: Selection, row: int) -> str:
     twins = selection.scores.twins
     assert twins is not None
     other, stage = int(twins.row[row]), int(twins.stage[row])
-    name, similarity = _named(selection, other), f"similarity {twins.similarity[row]:.4g}"
-    dropped = "" if selection.mask[other] else "; that row was dropped as well"
+    similarity, elsewhere = f"similarity {twins.similarity[row]:.4g}", twins.foreign_id(row)
+    if elsewhere is not None:
+        name, dropped = f"id {elsewhere} of another data set", ""
+    else:
+        name = _named(selection, other)
+        dropped = "" if selection.mask[other] else "; that row was dropped as well"
     if stage:
         return f"duplicates {name}, {similarity} ({twins.stages[stage - 1]}){dropped}"
     return f"nearest to {name}, {similarity}{dropped}"
+
+
+def quality_text(selection: Selection, row: int) -> str:
+    """What the row has in the column of quality, and the lowest value that stays on its merits.
+
+    Args:
+        selection: one whose scores rule by a column of quality.
+        row: any row.
+    """
+    rulings = selection.scores.rulings
+    assert rulings is not None
+    assert rulings.quality is not None
+    value, limit = float(rulings.quality[row]), rulings.limit
+    text = f'{value:.6g} in "{rulings.column}"'
+    if limit is None:
+        return text
+    if value == limit and rulings.reason[row] == Reason.QUALITY:
+        return f"{text}, the lowest that stays; of equal rows the tie keys decided"
+    return f"{text}; the lowest that stays is {limit:.6g}"
 
 
 def _rank(selection: Selection, row: int) -> str:
@@ -106,5 +131,14 @@ def rule_text(selection: Selection, reason: Reason) -> str:
         Reason.EARLIER_STAGE: "dropped by an earlier stage of the cascade",
         Reason.DUPLICATE: "duplicates another row",
         Reason.BAD_ROW: "could not be scored; see the quarantine file",
+        Reason.QUALITY: _quality_rule(selection),
     }
     return texts[reason]
+
+
+def _quality_rule(selection: Selection) -> str:
+    rulings = selection.scores.rulings
+    if rulings is None or rulings.column is None:
+        return "ruled out for its quality"
+    least = "" if rulings.limit is None else f"; the lowest that stays is {rulings.limit:.6g}"
+    return f'too low in "{rulings.column}"{least}'

@@ -222,6 +222,38 @@ class Items:
             features={name: _pick(column, rows) for name, column in self.features.items()},
         )
 
+    def to_archive(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+        """The header and arrays that ``from_archive`` reads back; features are left out."""
+        arrays: dict[str, AnyArray] = {
+            "cost": self.cost,
+            "item_group": self.group.astype(np.int32),
+            "parent": self.parent,
+            "pinned": self.pinned,
+            "shell": self.shell,
+            "barred": self.barred,
+        }
+        # Keys that follow from the ids are not written down.
+        if self.tie is not None:
+            arrays["tie"] = self.tie
+        if self.id is not None:
+            arrays["id"] = self.id
+        names = list(self.group_names)
+        return {"n": self.n, "unit": self.unit, "item_group_names": names}, arrays
+
+    @classmethod
+    def from_archive(cls, header: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Items:
+        """What ``to_archive`` gave; a KeyError where an entry is missing."""
+        needed = ("cost", "parent", "pinned", "shell", "barred")
+        return cls.of(
+            header["n"],
+            id=arrays.get("id"),
+            unit=header["unit"],
+            group=arrays["item_group"],
+            group_names=header["item_group_names"],
+            tie=arrays.get("tie"),
+            **{name: arrays[name] for name in needed},
+        )
+
     @cached_property
     def fingerprint(self) -> str:
         """Hex digest of ids, prices and groups, the same for the same rows in another order."""

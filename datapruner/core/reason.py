@@ -25,6 +25,7 @@ class Reason(IntEnum):
     EARLIER_STAGE = 19
     DUPLICATE = 20
     BAD_ROW = 21
+    QUALITY = 22
 
     @property
     def is_kept(self) -> bool:

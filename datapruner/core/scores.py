@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from datapruner.core.archive import read_archive, write_archive
 from datapruner.core.items import Items
+from datapruner.core.rulings import Rulings
 from datapruner.core.twins import Twins
-from datapruner.core.types import AnyArray, FloatArray, IntArray
+from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray
 from datapruner.errors import FormatError, ScoreError
 
 __all__ = ["Scores"]
@@ -36,6 +38,8 @@ class Scores:
         details: what ran (backend, k, embedder, ...); JSON-able, goes into the provenance.
         notes: sentences for the user, passed on with every selection.
         twins: from scorers of duplicates, the row that each row repeats; None: nobody looked.
+        rulings: the rows that the scorer rules out, whatever the picker; pinned rows are spared.
+            None: it rules nobody out.
 
     Raises:
         ScoreError: wrong length, not finite, or weights that do not fit the groups.
@@ -52,6 +56,7 @@ class Scores:
     details: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     twins: Twins | None = None
+    rulings: Rulings | None = None
 
     def __post_init__(self) -> None:
         """Check lengths and finiteness once, so that nothing downstream has to."""
@@ -75,10 +80,17 @@ class Scores:
             )
         self._check_groups()
         self._check_details()
-        if self.twins is not None and self.twins.row.size != self.items.n:
+        if self.twins is not None:
+            self._check_length("twins", self.twins.row.size)
+        if self.rulings is not None:
+            self._check_length("rulings", self.rulings.reason.size)
+            object.__setattr__(self, "rulings", self.rulings.sparing(self.items.pinned))
+
+    def _check_length(self, what: str, rows: int) -> None:
+        if rows != self.items.n:
             raise ScoreError(
-                f"{self.method}: twins for {self.twins.row.size} rows do not fit "
-                f"{self.items.n} rows; each needs one entry."
+                f"{self.method}: {what} for {rows} rows do not fit {self.items.n} rows; each "
+                "needs one entry."
             )
 
     def _check_groups(self) -> None:
@@ -160,8 +172,21 @@ class Scores:
         assert self.group_names is not None
         return self.group_names
 
+    @cached_property
+    def contenders(self) -> BoolArray:
+        """Shape (n,), bool: the rows that may be offered: no shells, none barred or ruled out."""
+        able = self.items.is_countable
+        return able if self.rulings is None else able & ~self.rulings.is_out
+
+    def only_contenders(self, rows: IntArray) -> IntArray:
+        """These rows in this order without those that may not be offered."""
+        if self.rulings is None:
+            return self.items.only_countable(rows)
+        return rows[self.contenders[rows]]
+
     def take(self, rows: AnyArray) -> Scores:
         """The scores of these rows alone, in this order, with their items."""
+        twins = None if self.twins is None else self.twins.take(rows)
         return Scores(
             values=self.values[rows],
             items=self.items.take(rows),
@@ -173,44 +198,31 @@ class Scores:
             group_floor=self.group_floor,
             details=self.details,
             notes=self.notes,
-            twins=None if self.twins is None else self.twins.take(rows),
+            twins=twins,
+            rulings=None if self.rulings is None else self.rulings.take(rows, twins),
         )
 
     def to_archive(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         """The header and arrays that ``from_archive`` reads back; features are left out."""
-        items = self.items
-        arrays: dict[str, AnyArray] = {
-            "values": self.values,
-            "group": self.groups.astype(np.int32),
-            "cost": items.cost,
-            "item_group": items.group.astype(np.int32),
-            "parent": items.parent,
-            "pinned": items.pinned,
-            "shell": items.shell,
-            "barred": items.barred,
-        }
-        # Keys that follow from the ids are not written down.
-        if items.tie is not None:
-            arrays["tie"] = items.tie
+        header, arrays = self.items.to_archive()
+        arrays |= {"values": self.values, "group": self.groups.astype(np.int32)}
         if self.group_weight is not None:
             arrays["group_weight"] = self.group_weight
         if self.group_floor is not None:
             arrays["group_floor"] = self.group_floor
-        if items.id is not None:
-            arrays["id"] = items.id
-        header: dict[str, Any] = {
-            "n": items.n,
-            "unit": items.unit,
+        header |= {
             "meaning": self.meaning,
             "method": self.method,
             "group_names": list(self.names),
-            "item_group_names": list(items.group_names),
             "details": dict(self.details),
             "notes": list(self.notes),
         }
         if self.twins is not None:
             header["twin_stages"] = list(self.twins.stages)
             arrays |= self.twins.to_arrays()
+        if self.rulings is not None:
+            told, columns = self.rulings.to_archive()
+            header, arrays = header | told, arrays | columns
         return header, arrays
 
     @classmethod
@@ -223,22 +235,9 @@ class Scores:
             FormatError: an entry is missing, or does not fit the others.
         """
         try:
-            items = Items.of(
-                header["n"],
-                id=arrays.get("id"),
-                cost=arrays["cost"],
-                unit=header["unit"],
-                group=arrays["item_group"],
-                group_names=header["item_group_names"],
-                parent=arrays["parent"],
-                pinned=arrays["pinned"],
-                shell=arrays["shell"],
-                barred=arrays["barred"],
-                tie=arrays.get("tie"),
-            )
             return cls(
                 values=arrays["values"],
-                items=items,
+                items=Items.from_archive(header, arrays),
                 meaning=header["meaning"],
                 method=header["method"],
                 group=arrays["group"],
@@ -248,6 +247,7 @@ class Scores:
                 details=header["details"],
                 notes=tuple(header.get("notes", ())),
                 twins=Twins.from_arrays(header.get("twin_stages"), arrays),
+                rulings=Rulings.from_archive(header, arrays),
             )
         except KeyError as missing:
             raise FormatError(

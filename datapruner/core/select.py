@@ -74,6 +74,7 @@ def select(
         cost=limits.cost,
         allocation=allocation,
         eligible=eligible,
+        ruled_out=None if scores.rulings is None else scores.rulings.reason,
         fill=fill,
     )
     offer(scores, ledger, rng=stream(seed, f"pick:{name}"))
@@ -142,7 +143,7 @@ def _spread(
 ) -> tuple[Allocation, BoolArray | None]:
     items = scores.items
     eligible = _eligible(scores, limits, side, pick)
-    can_stay = items.is_countable if eligible is None else items.is_countable & eligible
+    can_stay = scores.contenders if eligible is None else scores.contenders & eligible
     forced = items.forced & ~items.shell
     can_stay = can_stay | forced
     allocation = spread_budget(

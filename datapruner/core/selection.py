@@ -89,10 +89,10 @@ class Selection:
 
     @cached_property
     def scored(self) -> BoolArray:
-        """Shape (n,), bool: True where the score is one: not for shells, barred rows, and rows
-        that an earlier stage dropped."""
+        """Shape (n,), bool: True where the score counts: not for shells, barred rows, rows that
+        the scorer ruled out, and rows that an earlier stage dropped."""
         seen: BoolArray = self.reasons != Reason.EARLIER_STAGE
-        return self.scores.items.is_countable & seen
+        return self.scores.contenders & seen
 
     @property
     def cost(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,12 @@ from datapruner.errors import ScoreError
 __all__ = ["NO_TWIN", "Twins"]
 
 NO_TWIN = -1
+_ELSEWHERE = -2  # and below: a place in ``foreign``, counted downwards
 _MOST_STAGES = 255
+
+
+def _nobody() -> AnyArray:
+    return np.empty(0, dtype=object)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +28,15 @@ class Twins:
 
     Attributes:
         row: shape (n,), int64, the row that this one duplicates or, for a row that duplicates
-            none, the nearest it was compared with; -1 where there is none.
+            none, the nearest it was compared with; -1 where there is none. A row of another data
+            set, the i-th of ``foreign``, is -2 - i.
         similarity: shape (n,), float32, to that row, in the measure of the stage; 0 without one.
         stage: shape (n,), uint8, 0 for a row that duplicates none; else the number, from 1, of the
             test that found it.
-        stages: the names of those tests, for example ``("exact", "MinHash", "semantic")``.
+        stages: the names of those tests, for example ``("exact", "MinHash", "semantic")``. Tests
+            against another data set name it: ``"exact against test.jsonl"``.
+        foreign: shape (f,), text, ids of rows of other data sets that are somebody's twins; empty
+            where nothing was compared with another data set.
 
     Raises:
         ScoreError: lengths, rows or stages that do not fit each other.
@@ -37,6 +46,7 @@ class Twins:
     similarity: npt.NDArray[np.float32]
     stage: UInt8Array
     stages: tuple[str, ...]
+    foreign: AnyArray = field(default_factory=_nobody)
 
     def __post_init__(self) -> None:
         """Check once, for files are read through here as well."""
@@ -48,9 +58,11 @@ class Twins:
                 f"twins have shapes {row.shape}, {similarity.shape} and {stage.shape}; each needs "
                 "one entry a row."
             )
-        if row.size and not NO_TWIN <= row.min() <= row.max() < row.size:
+        lowest = _ELSEWHERE + 1 - len(self.foreign)
+        if row.size and not lowest <= row.min() <= row.max() < row.size:
             raise ScoreError(
-                f"twins name rows {row.min()} to {row.max()}, but there are {row.size}."
+                f"twins name rows {row.min()} to {row.max()}, but there are {row.size}, and "
+                f"{len(self.foreign)} of other data sets."
             )
         if not np.isfinite(similarity).all():
             raise ScoreError("similarities of twins must be finite.")
@@ -77,11 +89,12 @@ class Twins:
 
     def to_arrays(self) -> dict[str, AnyArray]:
         """What an archive holds, beside the names of the stages."""
-        return {
+        arrays: dict[str, AnyArray] = {
             "twin": self.row,
             "twin_similarity": self.similarity,
             "twin_stage": self.stage,
         }
+        return arrays if not len(self.foreign) else {**arrays, "twin_foreign": self.foreign}
 
     @classmethod
     def from_arrays(
@@ -91,7 +104,7 @@ class Twins:
         if stages is None:
             return None
         columns = (arrays["twin"], arrays["twin_similarity"], arrays["twin_stage"])
-        return cls(*columns, tuple(stages))
+        return cls(*columns, tuple(stages), arrays.get("twin_foreign", _nobody()))
 
     @property
     def is_duplicate(self) -> BoolArray:
@@ -99,14 +112,45 @@ class Twins:
         found: BoolArray = self.stage > 0
         return found
 
+    @property
+    def has_twin(self) -> BoolArray:
+        """Shape (n,), bool: the rows that have a twin, here or in another data set."""
+        found: BoolArray = self.row != NO_TWIN
+        return found
+
+    def foreign_id(self, row: int) -> str | None:
+        """The id of a row's twin in another data set; None where its twin is not in one."""
+        twin = int(self.row[row])
+        return None if twin > _ELSEWHERE else str(self.foreign[_ELSEWHERE - twin])
+
+    def with_foreign(
+        self, rows: IntArray, ids: AnyArray, similarity: AnyArray, stage: AnyArray
+    ) -> Twins:
+        """The twins with some rows' twins in other data sets.
+
+        Args:
+            rows: shape (m,), whose twins they are.
+            ids: shape (m,), of the twins; they are kept as text.
+            similarity: shape (m,), to them.
+            stage: shape (m,), the number of the test that found them, 0 for no duplicate.
+        """
+        named = np.array([str(id) for id in ids.tolist()], dtype=object)
+        names, place = np.unique(named, return_inverse=True)
+        twin, likeness, found = self.row.copy(), self.similarity.copy(), self.stage.copy()
+        twin[rows] = _ELSEWHERE - len(self.foreign) - place
+        likeness[rows], found[rows] = similarity, stage
+        foreign = np.concatenate([self.foreign, names])
+        return replace(self, row=twin, similarity=likeness, stage=found, foreign=foreign)
+
     def take(self, rows: AnyArray) -> Twins:
-        """The twins of these rows, renumbered; a twin that is not among them is forgotten.
+        """The twins of these rows, renumbered; a twin here that is not among them is forgotten.
 
         A duplicate whose twin is forgotten is none any more: nothing is left that it repeats.
         """
         place = np.full(self.row.size + 1, NO_TWIN, dtype=np.int64)
         place[rows] = np.arange(len(rows))
-        row = place[self.row[rows]]
+        twin = self.row[rows]
+        row = np.where(twin <= _ELSEWHERE, twin, place[np.maximum(twin, NO_TWIN)])
         gone = row == NO_TWIN
         return replace(
             self,

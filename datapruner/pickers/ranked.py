@@ -108,4 +108,4 @@ def even_steps(n: int) -> IntArray:
 
 def _ranked(scores: Scores, *, descending: bool) -> IntArray:
     order = best_first(scores.values, scores.items.tie_keys(), descending=descending)
-    return scores.items.only_countable(order)
+    return scores.only_contenders(order)

@@ -50,4 +50,4 @@ def luck(scores: Scores, rng: np.random.Generator) -> FloatArray:
 
 
 def _offer(scores: Scores, ledger: Ledger, keys: FloatArray) -> None:
-    ledger.admit_many(scores.items.only_countable(best_first(keys, scores.items.tie_keys())))
+    ledger.admit_many(scores.only_contenders(best_first(keys, scores.items.tie_keys())))

@@ -55,7 +55,7 @@ class Strata:
 
     def __call__(self, scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:
         """Offer the strata in rounds, then what was cut, its lowest scores first."""
-        order = scores.items.only_countable(best_first(scores.values, scores.items.tie_keys()))
+        order = scores.only_contenders(best_first(scores.values, scores.items.tie_keys()))
         aside = int(self.cut * order.size + 1e-9)
         rest = order[aside:]
         bins = equal_width_bins(scores.values[rest].astype(np.float64), self.bins)

@@ -34,6 +34,7 @@ class Rules:
     shell: tuple[bool, ...]
     barred: tuple[bool, ...]
     eligible: tuple[bool, ...]
+    ruled: tuple[int, ...]
     count: int
     total: float
     caps: tuple[int, ...] | None
@@ -100,6 +101,8 @@ class Oracle:
                 self.why[row] = Reason.SHELL
             elif r.barred[row]:
                 self.why[row] = Reason.BAD_ROW
+            elif r.ruled[row]:
+                self.why[row] = Reason(r.ruled[row])
             elif not r.eligible[row]:
                 self.why[row] = Reason.THRESHOLD
         for pinned in (row for row in range(r.n) if r.pinned[row]):

@@ -51,8 +51,8 @@ BREAKS = (
         2,
         "a share is truncated in binary",
         "core/budget.py",
-        "items.countable + 1e-9)",
-        "items.countable)",
+        "* countable + 1e-9)",
+        "* countable)",
         "test_rule_2_every_whole_per_cent_of_any_number_of_rows_is_exact",
     ),
     Break(
@@ -62,6 +62,22 @@ BREAKS = (
         "while left > 0:",
         "while False:",
         "test_rule_2_unit_costs_keep_exactly_the_share",
+    ),
+    Break(
+        2,
+        "groups count rows that are ruled out",
+        "core/select.py",
+        "can_stay = scores.contenders if eligible is None",
+        "can_stay = items.is_countable if eligible is None",
+        "test_rule_2_what_is_ruled_out_is_made_up_for_by_the_others",
+    ),
+    Break(
+        1,
+        "rows that are ruled out are offers like any other",
+        "core/books.py",
+        "            np.copyto(self._reasons, ruled_out, where=ruled_out != 0)\n",
+        "            pass\n",
+        "test_rule_1_no_limit_is_ever_exceeded",
     ),
     Break(
         3,

@@ -18,6 +18,7 @@ from datapruner.core.budget import Budget
 from datapruner.core.items import Items
 from datapruner.core.ledger import Ledger
 from datapruner.core.reason import Reason
+from datapruner.core.rulings import RULINGS, Rulings
 from datapruner.core.scores import Scores
 from datapruner.core.select import select
 from datapruner.errors import BudgetError
@@ -52,7 +53,7 @@ def test_rule_1_no_limit_is_ever_exceeded(case: Case) -> None:
     for row in kept:
         assert not rules.barred[row]
         spared = row in forced or rules.shell[row] or ledger.reasons[row] == Reason.ANCESTOR
-        assert rules.eligible[row] or spared
+        assert (rules.eligible[row] and not rules.ruled[row]) or spared
 
 
 @settings(max_examples=200)
@@ -92,6 +93,7 @@ def test_rule_1_a_selection_stays_inside_its_budget(
     rows = kept.indices
     assert items.pinned[rows].sum() == items.pinned.sum()
     assert len(kept) <= percent * items.n // 100
+    assert scores.contenders[rows].all()
     assert price is None or items.cost[rows].sum() <= price
     assert per_group is None or np.bincount(items.group[rows], minlength=1).max() <= per_group
     if budget.threshold is not None:
@@ -124,6 +126,38 @@ def test_rule_2_unit_costs_keep_exactly_the_share(
     assert len(kept) == percent * n // 100
 
 
+@settings(max_examples=200)
+@given(
+    n=st.integers(0, 200),
+    percent=st.integers(1, 100),
+    many=st.integers(1, 6),
+    out=st.floats(0, 1),
+    pick=st.sampled_from(PICKS),
+    spread=st.sampled_from(SPREADS),
+    fill=st.sampled_from(["skip", "stop"]),
+    seed=st.integers(0, 99),
+)
+def test_rule_2_what_is_ruled_out_is_made_up_for_by_the_others(
+    n: int, percent: int, many: int, out: float, pick: str, spread: str, fill: Any, seed: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    group = draw.integers(0, many, n)
+    items = Items.of(n, group=group, group_names=[str(g) for g in range(many)])
+    reason = np.where(draw.random(n) < out, draw.choice([Reason.DUPLICATE, Reason.QUALITY], n), 0)
+    scores = Scores(
+        draw.integers(0, 9, n),
+        items,
+        group_weight=draw.random(many) + 0.01,
+        group_floor=np.ones(many, dtype=np.int64),
+        rulings=Rulings(reason),
+    )
+    kept = select(scores, f"{percent}%", pick=pick, allocate=spread, fill=fill)
+    assert len(kept) == min(percent * n // 100, int(np.count_nonzero(reason == 0)))
+    assert kept.reasons[reason > 0].tolist() == reason[reason > 0].tolist()
+    everything = select(scores, "everything", pick=pick, allocate=spread, fill=fill)
+    assert everything.mask.tolist() == (reason == 0).tolist()
+
+
 def test_rule_2_every_whole_per_cent_of_any_number_of_rows_is_exact() -> None:
     for n in range(301):
         items = Items.of(n)
@@ -145,7 +179,7 @@ def test_rule_2_floors_are_met_and_the_budget_is_spent(
     drawn: tuple[Items, Scores], count: int, floor: int
 ) -> None:
     items, scores = drawn
-    sizes = np.bincount(items.group, minlength=scores.n_groups)
+    sizes = np.bincount(items.group[scores.contenders], minlength=scores.n_groups)
     pinned = np.bincount(items.group[items.pinned], minlength=scores.n_groups)
     promised = np.maximum(np.minimum(sizes, floor), pinned)
     budget = Budget(count=count, floor=floor)
@@ -154,7 +188,7 @@ def test_rule_2_floors_are_met_and_the_budget_is_spent(
             select(scores, budget)
         return
     kept = select(scores, budget)
-    assert len(kept) == min(count, items.n)
+    assert len(kept) == min(count, int(sizes.sum()))
     assert np.all(np.bincount(items.group[kept.indices], minlength=scores.n_groups) >= promised)
 
 
@@ -178,7 +212,7 @@ def test_rule_3_no_refused_row_would_still_fit(case: Case) -> None:
 def test_rule_3_stop_keeps_a_prefix_of_the_offers(case: Case) -> None:
     ledger = filled(case)
     # Rows that were never up for a decision, or came along before their own turn, say nothing.
-    aside = (Reason.SHELL, Reason.BAD_ROW, Reason.THRESHOLD, Reason.ANCESTOR)
+    aside = (Reason.SHELL, Reason.BAD_ROW, Reason.THRESHOLD, Reason.ANCESTOR, *RULINGS)
     verdicts = [ledger.is_kept(row) for row in case.offers if ledger.reasons[row] not in aside]
     assert verdicts == sorted(verdicts, reverse=True)
 
@@ -187,7 +221,8 @@ def test_rule_3_stop_keeps_a_prefix_of_the_offers(case: Case) -> None:
 @given(cases(flat=True, fill="stop", limits=PRICED, pins=False))
 def test_rule_3_stop_equals_dropping_the_lowest_until_it_fits(case: Case) -> None:
     rules = case.rules
-    left = [r for r in case.offers if rules.eligible[r] and not rules.barred[r]]
+    able = [e and not r for e, r in zip(rules.eligible, rules.ruled, strict=True)]
+    left = [r for r in case.offers if able[r] and not rules.barred[r]]
     while len(left) > rules.count or rules.price(left) > rules.total:
         left.pop()
     assert filled(case).order.tolist() == left

@@ -132,6 +132,45 @@ def test_without_twins_the_pick_is_low() -> None:
     assert both[0] == both[1] == [1, 2]
 
 
+def elsewhere() -> Twins:
+    """Row 2 repeats row 7 of another set, row 3 is nearest to its row x, row 4 repeats that."""
+    found = twins().with_foreign(
+        np.array([2, 3]), np.array([7, 9]), np.array([0.9, 0.2]), np.array([2, 0])
+    )
+    both = np.array(["x", "x"], dtype=object)
+    return found.with_foreign(np.array([3, 4]), both, np.array([0.75, 0.75]), np.array([0, 1]))
+
+
+def test_twins_may_stand_in_another_data_set() -> None:
+    found = elsewhere()
+    assert [found.foreign_id(row) for row in range(5)] == [None, None, "7", "x", "x"]
+    assert found.has_twin.tolist() == [False, True, True, True, True]
+    assert found.is_duplicate.tolist() == [False, True, True, False, True]
+    assert found.similarity.tolist() == np.float32([0, 1, 0.9, 0.75, 0.75]).tolist()
+    assert found.row[:2].tolist() == [-1, 0]
+    with pytest.raises(ScoreError, match="there are 5, and 3 of other data sets"):
+        twins(foreign=found.foreign, row=np.array([-5, 0, 1, 0, -1]))
+
+
+def test_twins_in_another_data_set_outlive_a_cut() -> None:
+    some = elsewhere().take(np.array([4, 1, 2]))
+    assert [some.foreign_id(row) for row in range(3)] == ["x", None, "7"]
+    assert some.stage.tolist() == [1, 0, 2]
+    assert some.row[1] == -1
+
+
+def test_twins_in_another_data_set_are_saved_and_explained(tmp_path: Path) -> None:
+    items = Items.of(5, id=list("abcde"))
+    given = Scores(np.zeros(5), items, "more redundant", "mine", twins=elsewhere())
+    select(given, "100%", pick="distinct").save(tmp_path / "k.npz")
+    kept = Selection.load(tmp_path / "k.npz")
+    assert kept.scores.twins is not None
+    assert kept.scores.twins.foreign.tolist() == elsewhere().foreign.tolist()
+    assert sorted(kept.order.tolist()) == [0, 3]
+    assert twin_text(kept, 2) == "duplicates id 7 of another data set, similarity 0.9 (semantic)"
+    assert "twin   nearest to id x of another data set, similarity 0.75" in kept.explain(3)
+
+
 def test_explain_tells_the_twin_the_similarity_and_the_stage() -> None:
     kept = select(scores(), "100%", pick="distinct")
     assert twin_text(kept, 1) == "duplicates row 0 (id a), similarity 1 (exact)"
