@@ -9,6 +9,7 @@ import typer
 
 from datapruner.cli import options as opt
 from datapruner.cli.config import as_share, bad_limit
+from datapruner.cli.engine import EngineName, JournalFolder, Memory, NoJournal, engine_choice
 from datapruner.cli.io import listening, say, write_data, write_json
 from datapruner.errors import InputError
 
@@ -27,7 +28,10 @@ __all__ = [
 ]
 
 # Flags that are parameters of a method; one that the method does not have is refused by name.
-_PARAMS = ("k", "metric", "temperature", "neighbours")
+_PARAMS = (
+    *("k", "metric", "temperature", "neighbours", "eps", "rule", "keep", "by"),
+    *("quality", "quality_share", "clusters"),
+)
 
 
 def prune(
@@ -57,6 +61,13 @@ def prune(
     metric: opt.Metric = None,
     temperature: opt.Temperature = None,
     neighbours: opt.Neighbours = None,
+    eps: opt.Eps = None,
+    rule: opt.Rule = None,
+    keep: opt.Keep = None,
+    by: opt.By = None,
+    quality: opt.Quality = None,
+    quality_share: opt.QualityShare = None,
+    clusters: opt.Clusters = None,
     device: opt.Device = "auto",
     seed: opt.Seed = 0,
     on_bad: opt.OnBad = "error",
@@ -64,6 +75,10 @@ def prune(
     format: opt.Format = None,
     cache: opt.Cache = None,
     no_cache: opt.NoCache = False,
+    engine: EngineName = "local",
+    memory: Memory = None,
+    journal: JournalFolder = None,
+    no_journal: NoJournal = False,
     report: opt.ReportFile = None,
     config: opt.Config = None,
     overwrite: opt.Overwrite = False,
@@ -93,11 +108,13 @@ def prune(
     if dry_run:
         _show_estimate(job, quiet, json)
         return
+    runner = engine_choice(engine, memory, journal, no_journal, out)
     with listening(quiet, expected(job, quiet)) as progress:
         result = job.run(
             overwrite=overwrite,
             cache=cache_choice(cache, no_cache),
             progress=progress,
+            engine=runner,
             report=None if report is None else Path(report),
         )
     if json:
@@ -126,6 +143,13 @@ def score(
     metric: opt.Metric = None,
     temperature: opt.Temperature = None,
     neighbours: opt.Neighbours = None,
+    eps: opt.Eps = None,
+    rule: opt.Rule = None,
+    keep: opt.Keep = None,
+    by: opt.By = None,
+    quality: opt.Quality = None,
+    quality_share: opt.QualityShare = None,
+    clusters: opt.Clusters = None,
     device: opt.Device = "auto",
     seed: opt.Seed = 0,
     on_bad: opt.OnBad = "error",
@@ -133,6 +157,10 @@ def score(
     format: opt.Format = None,
     cache: opt.Cache = None,
     no_cache: opt.NoCache = False,
+    engine: EngineName = "local",
+    memory: Memory = None,
+    journal: JournalFolder = None,
+    no_journal: NoJournal = False,
     config: opt.Config = None,
     overwrite: opt.Overwrite = False,
     dry_run: opt.DryRun = False,
@@ -150,9 +178,13 @@ def score(
     if dry_run:
         _show_estimate(job, quiet, json)
         return
+    runner = engine_choice(engine, memory, journal, no_journal, out)
     with listening(quiet, expected(job, quiet)) as progress:
         scores, bad, paths = job.run_score(
-            overwrite=overwrite, cache=cache_choice(cache, no_cache), progress=progress
+            overwrite=overwrite,
+            cache=cache_choice(cache, no_cache),
+            progress=progress,
+            engine=runner,
         )
     facts = _facts(scores, len(bad))
     if json:
@@ -200,9 +232,7 @@ def recommend(
     from datapruner.dataset.job import ScoreJob
     from datapruner.dataset.recommend import recommend_job
 
-    kept = as_share(share)
-    if kept is None:
-        raise InputError(f'share is {share!r}; write what is kept, as "30%" or 0.3.')
+    kept = _share(share, "share")
     job = ScoreJob(inputs=tuple(inputs), out="-", **_scoring(locals()))
     with listening(quiet, expected(job, quiet)) as progress:
         store = cache_choice(cache, no_cache)
@@ -218,7 +248,16 @@ def _scoring(given: dict[str, Any]) -> dict[str, Any]:
     names = ("method", "text", "id", "label", "embedding", "cost", "tokens", "embedder", "device")
     found = {name: given[name] for name in (*names, "format", "on_bad", "seed") if name in given}
     params = {name: given[name] for name in _PARAMS if given.get(name) is not None}
+    if "quality_share" in params:
+        params["quality_share"] = _share(params["quality_share"], "quality_share")
     return {**found, "bad_limit": bad_limit(given["bad_limit"]), "params": params}
+
+
+def _share(text: str, name: str) -> float:
+    share = as_share(text)
+    if share is None:
+        raise InputError(f'{name} is {text!r}; write what is kept, as "30%" or 0.3.')
+    return share
 
 
 def cache_choice(folder: str | None, none: bool) -> str | bool | None:

@@ -12,18 +12,22 @@ __all__ = [
     "Allocate",
     "BadLimit",
     "BudgetText",
+    "By",
     "Cache",
+    "Clusters",
     "Config",
     "Cost",
     "Device",
     "DryRun",
     "Embedder",
     "Embedding",
+    "Eps",
     "Fill",
     "Format",
     "Id",
     "Inputs",
     "Json",
+    "Keep",
     "Label",
     "Method",
     "Metric",
@@ -33,8 +37,11 @@ __all__ = [
     "Overwrite",
     "Pick",
     "Prototypes",
+    "Quality",
+    "QualityShare",
     "Quiet",
     "ReportFile",
+    "Rule",
     "Seed",
     "Temperature",
     "Text",
@@ -127,6 +134,62 @@ Neighbours = Annotated[
         "--neighbours",
         metavar="N",
         help="Of concepts: how many near ones tell how far a concept lies apart; default 20.",
+    ),
+]
+Eps = Annotated[
+    float | None,
+    typer.Option(
+        "--eps",
+        metavar="E",
+        help="Of density and duplicates: a cosine above 1 - E makes a duplicate; default 0.05.",
+    ),
+]
+Rule = Annotated[
+    str | None,
+    typer.Option(
+        "--rule",
+        metavar="NAME",
+        help="Which rows make one a duplicate: leader (default), any_earlier or components.",
+    ),
+]
+Keep = Annotated[
+    str | None,
+    typer.Option(
+        "--keep",
+        metavar="WHICH",
+        help="Which of a group of duplicates stays: hard (default), easy, first or best.",
+    ),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="COL",
+        help="Of duplicates, for --keep best: a column, the highest stays.",
+    ),
+]
+Quality = Annotated[
+    str | None,
+    typer.Option(
+        "--quality",
+        metavar="COL",
+        help="Of density: a column of numbers, higher is better; the lowest rows go.",
+    ),
+]
+QualityShare = Annotated[
+    str | None,
+    typer.Option(
+        "--quality-share",
+        metavar="P%",
+        help="Of density: how many of the rows without a duplicate stay by --quality; default 60%.",
+    ),
+]
+Clusters = Annotated[
+    str | None,
+    typer.Option(
+        "--clusters",
+        metavar="WHEN",
+        help="Of density: once (default), or again once duplicates and poor rows are out.",
     ),
 ]
 Pick = Annotated[

@@ -26,6 +26,7 @@ from datapruner.dataset.quarantine import Quarantine
 from datapruner.dataset.reading import Note, Reading, is_vectors
 from datapruner.dataset.source import BadRow, Source, open_source
 from datapruner.dataset.staging import Staging, is_stream, sidecar
+from datapruner.engines.base import Engine
 from datapruner.errors import InputError, OutputError
 from datapruner.output import atomic_write_bytes, check_writable
 from datapruner.vectors.store import Vectors, VectorWriter, open_vectors
@@ -137,16 +138,35 @@ class ScoreJob:
         *,
         progress: Any = None,
         note: Note | None = None,
+        engine: Engine | None = None,
     ) -> tuple[Scores, tuple[BadRow, ...]]:
         """Scores and the rows that were left out; writes nothing."""
         return score_with(
-            data, reading, self.method, self.params, seed=self.seed, progress=progress, note=note
+            data,
+            reading,
+            self.method,
+            self.params,
+            seed=self.seed,
+            progress=progress,
+            note=note,
+            engine=engine,
         )
 
     def run_score(
-        self, *, overwrite: bool = False, cache: Any = True, progress: Any = None
+        self,
+        *,
+        overwrite: bool = False,
+        cache: Any = True,
+        progress: Any = None,
+        engine: Engine | None = None,
     ) -> tuple[Scores, tuple[BadRow, ...], tuple[Path, ...]]:
         """Score, and write ``out`` (and a quarantine file beside it if there are bad rows).
+
+        Args:
+            overwrite: replace an output that exists.
+            cache: see ``score``.
+            progress: called with (stage, done, total).
+            engine: who runs the heavy passes; None: this process, without a journal.
 
         Raises:
             OutputError: the output exists or cannot be written; found out before any work.
@@ -162,11 +182,15 @@ class ScoreJob:
             quarantine = Quarantine(None, self.bad_limit)
             data = self.open()
             reading = self.reading(cache)
-            scores, bad = self.score(data, reading, progress=progress, note=quarantine.add)
+            scores, bad = self.score(
+                data, reading, progress=progress, note=quarantine.add, engine=engine
+            )
             quarantine.close(scores.items.n)
             scores.save(staging.draft(), overwrite=True)
             paths = (out, *_stage_quarantine(bad, scores, staging))
             staging.commit()
+        if engine is not None:
+            engine.finish()
         return scores, bad, paths
 
 
@@ -192,6 +216,7 @@ class PruneJob(ScoreJob):
         cache: Any = True,
         progress: Any = None,
         report: Path | None = None,
+        engine: Engine | None = None,
     ) -> Result:
         """Do it all.
 
@@ -200,6 +225,7 @@ class PruneJob(ScoreJob):
             cache: see ``score``.
             progress: called with (stage, done, total).
             report: where to write the report as JSON, too.
+            engine: who runs the heavy passes; None: this process, without a journal.
 
         Raises:
             OutputError: the output exists or cannot be written; found out before any work.
@@ -214,7 +240,7 @@ class PruneJob(ScoreJob):
             self._check_output(data)
             quarantine = Quarantine(None, self.bad_limit)
             selection, bad = self.select(
-                data, budget, cache=cache, progress=progress, note=quarantine.add
+                data, budget, cache=cache, progress=progress, note=quarantine.add, engine=engine
             )
             quarantine.close(selection.scores.items.n)
             result = self._write(data, selection, bad, staging)
@@ -225,6 +251,8 @@ class PruneJob(ScoreJob):
             staging.commit()
             if report is not None and is_stream(report):
                 atomic_write_bytes(report, told)
+        if engine is not None:
+            engine.finish()
         return result
 
     def _sidecars(self) -> tuple[str, ...]:
@@ -283,12 +311,13 @@ class PruneJob(ScoreJob):
         cache: Any = None,
         progress: Any = None,
         note: Note | None = None,
+        engine: Engine | None = None,
     ) -> tuple[Selection, tuple[BadRow, ...]]:
         """Score and select, without writing anything."""
         reading = self.reading(cache, budget.unit)
         if self.tokens is None and self.cost is None:
             reading = dataclasses.replace(reading, tokens=counter_for(budget))
-        scores, bad = self.score(data, reading, progress=progress, note=note)
+        scores, bad = self.score(data, reading, progress=progress, note=note, engine=engine)
         recipe = {"pick": self.pick, "allocate": self.allocate, "fill": self.fill}
         return select(scores, budget, seed=self.seed, **recipe), bad  # type: ignore[arg-type]
 

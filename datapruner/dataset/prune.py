@@ -20,6 +20,8 @@ from datapruner.core.selection import Selection
 from datapruner.core.types import IntArray
 from datapruner.dataset.reading import PLAIN_UNITS, Note, Reading, is_source, read_items
 from datapruner.dataset.source import BadRow, open_source
+from datapruner.engines.base import Engine
+from datapruner.engines.choose import open_engine
 from datapruner.errors import BudgetError, InputError, nearest
 from datapruner.methods import load
 from datapruner.methods import method as find_method
@@ -59,6 +61,9 @@ def score(
     cache: Any = None,
     on_bad: Literal["error", "drop"] = "error",
     spill: Path | None = None,
+    engine: str | Engine = "local",
+    memory: str | int | None = None,
+    journal: str | Path | None = None,
     seed: int = 0,
     progress: Any = False,
     **params: Any,
@@ -86,6 +91,11 @@ def score(
         cache: folder for finished embeddings, ``True`` for the default folder, None for no cache.
         on_bad: ``"error"``, or ``"drop"`` to leave out rows that cannot be used.
         spill: folder for vectors while they are needed; None: the system's temporary folder.
+        engine: who runs the heavy passes: ``"local"``, ``"ray"``, or an engine; changes nothing in
+            the result.
+        memory: what the process may use in all, as ``"4GiB"``; None: as much as there is.
+        journal: a folder for finished pieces of work, from which a run that was stopped goes on.
+            It is emptied by the command line when all is done, and by you otherwise.
         seed: of every draw.
         progress: True for lines on stderr, or a callable of (stage, done, total).
         **params: the method's own parameters, such as ``k`` or ``metric``.
@@ -112,7 +122,8 @@ def score(
         on_bad=on_bad,
         spill=spill,
     )
-    return score_with(data, reading, method, params, seed=seed, progress=progress)[0]
+    runner = open_engine(engine, memory=memory, journal=journal)
+    return score_with(data, reading, method, params, seed=seed, progress=progress, engine=runner)[0]
 
 
 def score_with(
@@ -124,11 +135,13 @@ def score_with(
     seed: int = 0,
     progress: Any = False,
     note: Note | None = None,
+    engine: Engine | None = None,
 ) -> tuple[Scores, tuple[BadRow, ...]]:
     """As ``score``, with the rows that were left out, ascending, each with its reason.
 
     Args:
         note: called with each bad row as soon as it is found; may raise to end the run.
+        engine: who runs the heavy passes; None: this process, without a journal.
     """
     entry = find_method(method)
     seed = check_seed(seed)
@@ -138,9 +151,11 @@ def score_with(
     refuse_unknown_keys(params, known, f"method {method!r}", also=shared_names)
     shared = {"device": reading.device, "on_bad": reading.on_bad}
     scorer = scorer_class(**{k: v for k, v in shared.items() if k in known} | dict(params))
+    # A scorer that goes by a column of numbers names it, so that it is read as a feature.
+    reading = dataclasses.replace(reading, by=getattr(scorer, "by", None))
     report = reporter(progress)
     loaded, details = read_items(data, reading, entry.needs, progress=report, note=note)
-    more = {"progress": report} if "embedding" in entry.needs else {}
+    more = {"progress": report, "engine": engine} if "embedding" in entry.needs else {}
     scores: Scores = scorer(loaded.items, seed=seed, **more)
     scores = dataclasses.replace(scores, details={**details, **scores.details})
     return scores, with_bad_vectors(scores, loaded.bad, data, note)
@@ -244,6 +259,9 @@ def _bad_vectors(items: Items, known: Mapping[int, BadRow], where: str) -> list[
     rows = barred[[row not in known for row in barred.tolist()]] if barred.size else barred
     if not rows.size:
         return []
+    if "embedding" not in items.features:
+        why = "the scorer could not use it"
+        return [BadRow(row, f"{where}row {row}", why, "") for row in rows.tolist()]
     from datapruner.vectors.content import bad_rows
     from datapruner.vectors.store import open_vectors
 

@@ -15,13 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from datapruner.core.items import Items
-from datapruner.core.types import AnyArray
+from datapruner.core.types import AnyArray, BoolArray, UInt8Array, UInt64Array
+from datapruner.engines.local import Local
 from datapruner.errors import InputError, ScoreError
 
 if TYPE_CHECKING:
+    from datapruner.engines.base import Engine
     from datapruner.vectors.centroids import Centroids
+    from datapruner.vectors.store import Vectors
 
-__all__ = ["Clustered", "Clustering", "check_k", "cluster"]
+__all__ = ["Clustered", "Clustering", "bar_bad", "check_k", "cluster", "scanned"]
 
 _BAD = {1: "NaN", 2: "infinite", 3: "zero length"}
 
@@ -119,67 +122,89 @@ def cluster(
     choose_k: Callable[[int], int],
     *,
     method: str,
+    learn: BoolArray | None = None,
     seed: int = 0,
     progress: Any = None,
+    engine: Engine | None = None,
 ) -> Clustered:
     """Fit centroids to the usable rows and find the nearest one of every row.
 
     Args:
         items: rows with an ``embedding`` feature: an (n, d) array or ``Vectors``.
         how: the parameters.
-        choose_k: from the number of usable rows, at least 1, to the number of clusters.
+        choose_k: from the number of rows to learn from, at least 1, to the number of clusters.
         method: who asks, for messages.
+        learn: shape (n,), which usable rows the centroids are fitted to; None: all of them. The
+            others are assigned all the same.
         seed: of the training sample and the initial centroids.
         progress: called with (stage, done, total).
+        engine: who runs the passes over the rows; None: this process, without a journal.
 
     Returns:
-        The rows with their clusters; without centroids where no row is usable.
+        The rows with their clusters; without centroids where there is no row to learn from.
 
     Raises:
         MissingColumnError: there is no ``embedding``.
         ScoreError: a vector is NaN, infinite or without direction (names the first five rows).
-        InputError: k is below 1 or above the number of usable rows.
+        InputError: k is below 1 or above the number of rows to learn from.
         MissingExtraError: the backend is not installed.
     """
-    from datapruner.vectors.content import scan
-    from datapruner.vectors.kmeans import assign, fit_centroids
+    from datapruner.vectors.kmeans import fit_centroids
     from datapruner.vectors.store import open_vectors
+    from datapruner.vectors.tasks import Assign
 
+    engine = engine or Local()
     vectors = open_vectors(items.feature("embedding", method))
-    keys, bad = scan(vectors, progress)
-    items = _bar_bad(items, bad, how.on_bad, method)
-    if not items.countable:
+    keys, bad = scanned(vectors, engine, progress)
+    items = bar_bad(items, bad, how.on_bad, method)
+    rows = items.is_countable if learn is None else items.is_countable & learn
+    count = int(np.count_nonzero(rows))
+    if not count:
         return Clustered(items, None, np.zeros(items.n, np.int32), np.zeros(items.n, np.float32))
     centroids = fit_centroids(
         vectors,
-        choose_k(items.countable),
+        choose_k(count),
         spherical=how.metric == "cosine",
         iterations=how.iterations,
         points_per_centroid=how.points_per_centroid,
         seed=seed,
         backend=how.backend,
         device=how.device,
-        rows=items.is_countable,
+        rows=rows,
         keys=keys,
+        engine=engine,
         progress=progress,
     )
-    found = assign(
-        vectors,
-        centroids,
-        keys=keys,
-        backend=how.backend,
-        device=how.device,
-        progress=progress,
-    )
-    return Clustered(
-        items,
-        centroids,
-        np.where(items.barred, np.int32(0), found.labels),
-        np.where(items.barred, np.float32(0), found.distance),
-    )
+    task = Assign(centroids, how.backend, how.device)
+    labels, distance = engine.rows(task, vectors, keys=keys, progress=progress)
+    labels[items.barred], distance[items.barred] = 0, 0
+    return Clustered(items, centroids, labels, distance)
 
 
-def _bar_bad(items: Items, bad: AnyArray, on_bad: str, method: str) -> Items:
+def scanned(
+    vectors: Vectors, engine: Engine, progress: Any = None
+) -> tuple[UInt64Array, UInt8Array]:
+    """``content.scan`` by an engine; what it finds stays with the vectors."""
+    from datapruner.vectors.tasks import Scan
+
+    if vectors.scanned is None:
+        keys, bad = engine.rows(Scan(), vectors, progress=progress)
+        vectors.scanned = (keys, bad)
+    return vectors.scanned
+
+
+def bar_bad(items: Items, bad: AnyArray, on_bad: str, method: str) -> Items:
+    """The items with rows of bad vectors barred, or an error.
+
+    Args:
+        items: the rows; those barred already are not looked at.
+        bad: shape (n,), uint8, ``content.bad_rows``.
+        on_bad: ``"error"`` or ``"drop"``.
+        method: who asks, for the message.
+
+    Raises:
+        ScoreError: there are such rows, and ``on_bad`` is ``"error"`` (names the first five rows).
+    """
     # A zero vector has a place, if no direction; but a row of zeros is a failed embedding far
     # more often than a point, so no metric takes it.
     wrong = (bad != 0) & ~items.barred

@@ -30,7 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -47,6 +47,9 @@ from datapruner.scorers.complexity import (
     shares,
     tally,
 )
+
+if TYPE_CHECKING:
+    from datapruner.engines.base import Engine
 
 __all__ = ["ROWS_PER_CONCEPT", "Concepts", "concept_count"]
 
@@ -121,6 +124,7 @@ class Concepts:
         query: str | None = None,
         seed: int = 0,
         progress: Any = None,
+        engine: Engine | None = None,
     ) -> Scores:
         """Scores with values of shape (n,), float32: 1 - cosine to the own centroid, in [0, 2].
 
@@ -132,6 +136,7 @@ class Concepts:
             query: unused.
             seed: of the training sample and the initial centroids.
             progress: called with (stage, done, total).
+            engine: who runs the passes over the rows; None: this process, without a journal.
 
         Raises:
             MissingColumnError: there is no ``embedding``.
@@ -145,6 +150,7 @@ class Concepts:
             method="concepts",
             seed=seed,
             progress=progress,
+            engine=engine,
         )
         return self.weigh(found)
 

@@ -18,11 +18,14 @@ unit vectors and cosine distance by default; clusters that do not depend on the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
 from datapruner.scorers.clustered import Clustering, check_k, cluster
+
+if TYPE_CHECKING:
+    from datapruner.engines.base import Engine
 
 __all__ = ["HARD_FROM", "Prototypes", "end_to_keep"]
 
@@ -71,6 +74,7 @@ class Prototypes:
         query: str | None = None,
         seed: int = 0,
         progress: Any = None,
+        engine: Engine | None = None,
     ) -> Scores:
         """Scores with values of shape (n,), float32; groups are the labels, else the clusters.
 
@@ -79,6 +83,7 @@ class Prototypes:
             query: unused.
             seed: of the training sample and the initial centroids.
             progress: called with (stage, done, total).
+            engine: who runs the passes over the rows; None: this process, without a journal.
 
         Raises:
             MissingColumnError: there is no ``embedding``.
@@ -93,6 +98,7 @@ class Prototypes:
             method="prototypes",
             seed=seed,
             progress=progress,
+            engine=engine,
         )
         if found.centroids is None:
             return Scores(found.distance, found.items, self.meaning, "prototypes")

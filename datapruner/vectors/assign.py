@@ -17,15 +17,9 @@ runs on the CPU.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
-from itertools import islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +30,9 @@ from datapruner.vectors.centroids import Centroids
 from datapruner.vectors.content import row_dot, row_keys, unit_and_bad, unit_rows
 from datapruner.vectors.proposals import Maker, proposer
 from datapruner.vectors.store import Vectors
+from datapruner.vectors.threads import in_threads
 
-__all__ = ["AssignedBlock", "Assignment", "Progress", "assign", "assign_blocks"]
+__all__ = ["AssignedBlock", "Assignment", "BlockAssigner", "Progress", "assign", "assign_blocks"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 Float32Array: TypeAlias = npt.NDArray[np.float32]
@@ -131,8 +126,7 @@ def assign_blocks(
 ) -> Iterator[AssignedBlock]:
     """Nearest centroid of every row, block after block in the order of the rows.
 
-    Blocks run side by side in threads, each with a single-threaded product: that is faster than
-    threads inside the product, which idle (and spin) during every other step.
+    Blocks run side by side in threads (``vectors.threads``).
 
     Args:
         vectors: the rows, any scale; for cosine they are normalised here.
@@ -152,46 +146,59 @@ def assign_blocks(
     Raises:
         InputError: widths differ, or CUDA was asked for and there is none.
     """
-    if vectors.n and vectors.d != centroids.centroids.shape[1]:
-        raise InputError(
-            f"Vectors of width {vectors.d} cannot be assigned to centroids of width "
-            f"{centroids.centroids.shape[1]}."
-        )
     if keys is not None and len(keys) != vectors.n:
         raise InputError(f"{len(keys)} keys were given for {vectors.n} rows.")
-    table = _Table(centroids, proposer(backend, device))
+    assigner = BlockAssigner(centroids, backend, device)
 
     def work(numbered: tuple[int, Float32Array]) -> AssignedBlock:
         start, block = numbered
-        known = None if keys is None else keys[start : start + len(block)]
-        return _assign_block(start, block, table, known)
+        known = row_keys(block) if keys is None else keys[start : start + len(block)]
+        labels, distance, bad = assigner(block)
+        return AssignedBlock(start, labels, distance, known, bad)
 
-    return _in_threads(work, vectors.blocks(block_rows), threads)
-
-
-def _in_threads(
-    work: Callable[[tuple[int, Float32Array]], AssignedBlock],
-    blocks: Iterator[tuple[int, Float32Array]],
-    threads: int | None,
-) -> Iterator[AssignedBlock]:
-    """Run blocks a few at a time with BLAS held to one thread; the limit is lifted between them."""
-    controller: Any = _blas()
-    if threads is None:
-        pools = [] if controller is None else controller.info()
-        threads = max((p["num_threads"] for p in pools if p["user_api"] == "blas"), default=1)
-    threads = max(1, min(threads, os.cpu_count() or 1))
-    with ThreadPoolExecutor(threads) as pool:
-        while batch := list(islice(blocks, threads)):
-            with controller.limit(limits=1) if controller else contextlib.nullcontext():
-                done = [work(batch[0])] if len(batch) == 1 else list(pool.map(work, batch))
-            yield from done
+    return in_threads(work, vectors.blocks(block_rows), threads)
 
 
-def _blas() -> Any:
-    """The handle on BLAS's threads; scikit-learn brings it, a bare NumPy does without."""
-    if find_spec("threadpoolctl") is None:
-        return None
-    return import_module("threadpoolctl").ThreadpoolController()
+class BlockAssigner:
+    """Assigns one block after another to the same centroids.
+
+    Args:
+        centroids: from ``kmeans.fit_centroids``.
+        backend: as in ``assign_blocks``.
+        device: as in ``assign_blocks``.
+    """
+
+    def __init__(self, centroids: Centroids, backend: str = "auto", device: str = "auto") -> None:
+        self.width = centroids.centroids.shape[1]
+        self._table = _Table(centroids, proposer(backend, device))
+
+    def __call__(
+        self, block: Float32Array
+    ) -> tuple[npt.NDArray[np.int32], Float32Array, UInt8Array]:
+        """Labels, distances and bad-row codes of a block of shape (m, d), as in ``Assignment``.
+
+        Raises:
+            InputError: the block has another width than the centroids.
+        """
+        if block.shape[1] != self.width:
+            raise InputError(
+                f"Vectors of width {block.shape[1]} cannot be assigned to centroids of width "
+                f"{self.width}."
+            )
+        labels = np.full(len(block), -1, dtype=np.int32)
+        distance = np.full(len(block), np.nan, dtype=np.float32)
+        bad = np.zeros(len(block), dtype=np.uint8)
+        for first in range(0, len(block), STRIP_ROWS):
+            here = slice(first, first + STRIP_ROWS)
+            rows, norms, bad[here] = unit_and_bad(block[here])
+            ok = bad[here] == 0
+            if not self._table.is_cosine:
+                rows = block[here]
+            if not ok.all():
+                rows, norms = rows[ok], norms[ok]
+            if len(rows):
+                labels[here][ok], distance[here][ok] = _nearest(rows, norms, self._table)
+        return labels, distance, bad
 
 
 class _Table:
@@ -224,25 +231,6 @@ def check_range(longest: float) -> None:
             f"A vector of length {longest:.3g} is too long for Euclidean distances in float32 "
             f"(limit {LONGEST:.0e}). Scale the vectors, or use the cosine metric."
         )
-
-
-def _assign_block(
-    start: int, block: Float32Array, table: _Table, keys: UInt64Array | None
-) -> AssignedBlock:
-    labels = np.full(len(block), -1, dtype=np.int32)
-    distance = np.full(len(block), np.nan, dtype=np.float32)
-    bad = np.zeros(len(block), dtype=np.uint8)
-    for first in range(0, len(block), STRIP_ROWS):
-        here = slice(first, first + STRIP_ROWS)
-        rows, norms, bad[here] = unit_and_bad(block[here])
-        ok = bad[here] == 0
-        if not table.is_cosine:
-            rows = block[here]
-        if not ok.all():
-            rows, norms = rows[ok], norms[ok]
-        if len(rows):
-            labels[here][ok], distance[here][ok] = _nearest(rows, norms, table)
-    return AssignedBlock(start, labels, distance, row_keys(block) if keys is None else keys, bad)
 
 
 def _nearest(

@@ -18,14 +18,17 @@ Source: Sorscher et al. 2022, arXiv:2206.14486, for the use of it; the order of 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from datapruner import rng
 from datapruner.core.types import BoolArray, IntArray, UInt64Array
+from datapruner.engines.journal import digest
 from datapruner.errors import InputError, MissingExtraError
 from datapruner.vectors.assign import (
     AssignedBlock,
@@ -39,6 +42,9 @@ from datapruner.vectors.centroids import Centroids, Metric, distinct, tidy
 from datapruner.vectors.content import row_dot, scan, unit_rows
 from datapruner.vectors.store import Vectors
 
+if TYPE_CHECKING:
+    from datapruner.engines.base import Engine
+
 __all__ = [
     "AssignedBlock",
     "Assignment",
@@ -49,9 +55,15 @@ __all__ = [
     "assign_blocks",
     "default_k",
     "fit_centroids",
+    "fit_sample",
 ]
 
+Float32Array: TypeAlias = npt.NDArray[np.float32]
+
 NORMALISE_ROWS = 8192
+
+TOGETHER = 5
+"""Iterations between two entries in the journal; each time FAISS checks all of the sample anew."""
 
 
 def default_k(n: int, classes: int | None = None) -> int:
@@ -86,6 +98,7 @@ def fit_centroids(
     device: str = "auto",
     rows: BoolArray | None = None,
     keys: UInt64Array | None = None,
+    engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Centroids:
     """K-means centroids that depend on which rows there are, not on how they are ordered.
@@ -102,13 +115,16 @@ def fit_centroids(
         rows: shape (n,), which rows may be used; needed together with ``keys`` to save a pass over
             the data that finds out both.
         keys: shape (n,), ``content.row_keys`` of every row.
+        engine: whose journal keeps the centroids of every few iterations, and whose ceiling the
+            sample must respect; None: no journal and no ceiling.
         progress: called as progress(stage, done, total).
 
     Returns:
         Centroids in canonical order, near-equal ones dropped; with k asked and k there are.
 
     Raises:
-        InputError: k is below 1 or above the number of usable rows, or CUDA is not there.
+        InputError: k is below 1 or above the number of usable rows, CUDA is not there, or the
+            sample does not fit in the engine's memory.
         MissingExtraError: the backend is not installed.
     """
     name, where = choose_backend(backend, device)
@@ -127,23 +143,64 @@ def fit_centroids(
             f"Lower k; the default for so many rows is {default_k(len(usable))}."
         )
     sample, hashes = _sample(keys[usable], seed, min(len(usable), points_per_centroid * k))
-    x = vectors.take(usable[sample])
+    if engine is not None:
+        engine.reserve(
+            f"a training sample of {len(sample):,} rows",
+            # The rows once, and for FAISS their distances to the nearest centroid.
+            len(sample) * (4 * vectors.d + 16) + k * vectors.d * 16,
+            "lower k or points_per_centroid",
+        )
+    return fit_sample(
+        vectors.take(usable[sample]),
+        hashes,
+        k,
+        spherical=spherical,
+        iterations=iterations,
+        seed=seed,
+        backend=name,
+        device=where,
+        engine=engine,
+        progress=progress,
+    )
+
+
+def fit_sample(
+    x: Float32Array,
+    hashes: UInt64Array,
+    k: int,
+    *,
+    spherical: bool = True,
+    iterations: int = 20,
+    seed: int = 0,
+    backend: str = "auto",
+    device: str = "auto",
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> Centroids:
+    """The centroids of a training sample that is drawn already; other arguments as above.
+
+    Args:
+        x: shape (m, d), float32, m at least k, the usable rows of smallest hash; normalised in
+            place.
+        hashes: shape (m,), ``rng.mix(content.row_keys(x), seed)``, rising.
+        k: how many centroids.
+
+    Raises:
+        InputError: CUDA is not there, or rows are too long for Euclidean distances.
+        MissingExtraError: the backend is not installed.
+    """
+    name, where = choose_backend(backend, device)
     _prepare(x, spherical)
     is_first = np.concatenate([[True], hashes[1:] != hashes[:-1]])
     # Rows that differ in length alone have other keys but the same direction: FAISS would split the
     # clusters they leave empty. Twice as many candidates leave room to drop them.
     start = x[np.flatnonzero(is_first)[: 2 * k]]
     start = start[distinct(start)][:k] if spherical else start[:k]
-    if progress is not None:
-        progress("train", 0, iterations)
     if is_first.sum() <= k:
         trained = start  # every distinct row is its own centroid: nothing to train
-    elif name == "faiss":
-        trained = _train_faiss(x, start, spherical, iterations, seed, where)
     else:
-        trained = _train_sklearn(x, start, iterations)
-    if progress is not None:
-        progress("train", iterations, iterations)
+        how = _Training(name, where, spherical, seed, digest(hashes, name, where, spherical, seed))
+        trained = _train(x, start, iterations, how, engine, progress)
     metric: Metric = "cosine" if spherical else "l2"
     tidied = tidy(trained, metric)
     if not len(tidied):  # rows that cancel out leave means without a direction
@@ -191,7 +248,7 @@ def _sample(keys: UInt64Array, seed: int, size: int) -> tuple[IntArray, UInt64Ar
     return low, hashes[low]
 
 
-def _prepare(x: npt.NDArray[np.float32], spherical: bool) -> None:
+def _prepare(x: Float32Array, spherical: bool) -> None:
     """Normalise in place, piece by piece: the sample is the largest thing in memory."""
     for first in range(0, len(x), NORMALISE_ROWS):
         piece = x[first : first + NORMALISE_ROWS]
@@ -201,14 +258,56 @@ def _prepare(x: npt.NDArray[np.float32], spherical: bool) -> None:
             check_range(float(np.sqrt(row_dot(piece, piece).max())))
 
 
+@dataclass(frozen=True)
+class _Training:
+    backend: str
+    device: str
+    spherical: bool
+    seed: int
+    key: bytes
+
+
+def _train(
+    x: Float32Array,
+    start: Float32Array,
+    iterations: int,
+    how: _Training,
+    engine: Engine | None,
+    progress: Progress | None,
+) -> Float32Array:
+    """The centroids after so many iterations, a few at a time, each few kept by the journal."""
+    rows = start
+    for done in range(0, iterations, TOGETHER):
+        some = min(TOGETHER, iterations - done)
+        if progress is not None:
+            progress("train", done, iterations)
+        make = partial(_some_iterations, x, rows, some, how)
+        key = digest(how.key, rows, some)
+        made = make() if engine is None else engine.once("train", key, make, size=x.nbytes)
+        if np.array_equal(made["centroids"], rows):
+            break  # settled: more iterations would change nothing
+        rows = made["centroids"]
+    if progress is not None:
+        progress("train", iterations, iterations)
+    return rows
+
+
+def _some_iterations(
+    x: Float32Array, rows: Float32Array, iterations: int, how: _Training
+) -> dict[str, Float32Array]:
+    if how.backend == "sklearn":
+        return {"centroids": _train_sklearn(x, rows, iterations)}
+    return {"centroids": _train_faiss(x, rows, how.spherical, iterations, how.seed, how.device)}
+
+
 def _train_faiss(
-    x: npt.NDArray[np.float32],
-    start: npt.NDArray[np.float32],
+    x: Float32Array,
+    start: Float32Array,
     spherical: bool,
     iterations: int,
     seed: int,
     device: str,
-) -> npt.NDArray[np.float32]:
+) -> Float32Array:
     faiss: Any = load_faiss()
     trainer = faiss.Kmeans(
         x.shape[1],
@@ -221,12 +320,10 @@ def _train_faiss(
         gpu=device == "cuda",
     )
     trainer.train(x, init_centroids=start)
-    return cast("npt.NDArray[np.float32]", trainer.centroids.copy())
+    return cast("Float32Array", trainer.centroids.copy())
 
 
-def _train_sklearn(
-    x: npt.NDArray[np.float32], start: npt.NDArray[np.float32], iterations: int
-) -> npt.NDArray[np.float32]:
+def _train_sklearn(x: Float32Array, start: Float32Array, iterations: int) -> Float32Array:
     """Lloyd by scikit-learn, on one thread, whose sums are then always in the same order.
 
     Spherical data is clustered by Euclidean distance between unit rows and the centroids are
@@ -236,4 +333,4 @@ def _train_sklearn(
 
     with import_module("threadpoolctl").threadpool_limits(1):
         fitted = KMeans(len(start), init=start, n_init=1, max_iter=iterations, tol=0.0).fit(x)
-    return cast("npt.NDArray[np.float32]", fitted.cluster_centers_.astype(np.float32))
+    return cast("Float32Array", fitted.cluster_centers_.astype(np.float32))

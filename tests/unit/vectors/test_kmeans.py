@@ -10,6 +10,7 @@ from datapruner.errors import FormatError, InputError, MissingExtraError, Output
 from datapruner.vectors import assign as assign_module
 from datapruner.vectors import kmeans as module
 from datapruner.vectors import proposals
+from datapruner.vectors import threads as threads_module
 from datapruner.vectors.centroids import Centroids, tidy
 from datapruner.vectors.content import row_keys, scan, unit_rows
 from datapruner.vectors.kmeans import assign, assign_blocks, default_k, fit_centroids
@@ -305,13 +306,13 @@ def test_progress_reports_each_stage_to_its_end():
     calls = []
     fitted = fit_centroids(open_vectors(X), 5, progress=lambda *call: calls.append(call))
     assign(open_vectors(X), fitted, progress=lambda *call: calls.append(call))
-    assert [c[0] for c in calls] == ["scan", "train", "train", "assign"]
+    assert list(dict.fromkeys(c[0] for c in calls)) == ["scan", "train", "assign"]
     assert all(done <= total for _, done, total in calls)
     assert calls[-1] == ("assign", 3000, 3000)
 
 
 def test_a_bare_installation_runs_on_one_thread(monkeypatch):
-    monkeypatch.setattr(assign_module, "find_spec", lambda _: None)
+    monkeypatch.setattr(threads_module, "find_spec", lambda _: None)
     centroids = as_centroids(X[:9])
     np.testing.assert_array_equal(
         assign(open_vectors(X), centroids, device="cpu").labels,
@@ -498,6 +499,41 @@ def test_assigning_asks_torch_only_where_a_gpu_may_be(monkeypatch):
     assert choose("auto", "auto") is proposals.numpy_proposer
     with pytest.raises(MissingExtraError, match=r"datapruner\[gpu\]"):
         choose("torch", "cpu")
+
+
+def test_training_takes_the_gpu_path_where_faiss_sees_a_gpu(monkeypatch):
+    """No GPU here: FAISS's own Kmeans is told of one, and the index stays where it is."""
+    faiss = pytest.importorskip("faiss")
+    from faiss import extra_wrappers
+
+    sent = []
+
+    def send(index, ngpu):
+        sent.append(ngpu)
+        return index
+
+    for owner in (faiss, extra_wrappers):
+        monkeypatch.setattr(owner, "get_num_gpus", lambda: 1, raising=False)
+    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    monkeypatch.setattr(faiss, "index_cpu_to_all_gpus", send, raising=False)
+    assert module.choose_backend("auto", "auto") == ("faiss", "cuda")
+    assert module.choose_backend("auto", "cpu") == ("faiss", "cpu")
+    plain = fit_centroids(open_vectors(X), 9, device="cpu")
+    assert not sent
+    fitted = fit_centroids(open_vectors(X), 9, device="cuda")
+    assert set(sent) == {1}
+    assert fitted.device == "cuda"
+    np.testing.assert_array_equal(fitted.centroids, plain.centroids)
+
+
+def test_a_gpu_wheel_without_a_gpu_runs_on_the_cpu_and_says_so(monkeypatch):
+    """There StandardGpuResources and Kmeans(gpu=True) succeed, silently on the CPU."""
+    faiss = pytest.importorskip("faiss")
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
+    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    assert fit_centroids(open_vectors(X), 3).device == "cpu"
+    with pytest.raises(InputError, match="sees none"):
+        fit_centroids(open_vectors(X), 3, device="cuda")
 
 
 @pytest.mark.gpu

@@ -329,3 +329,16 @@ def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path, monkeypatch
     with pytest.raises(OutputError, match="No space left"):
         writer.close()
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_taken_from_several_parts_stand_where_they_were_asked_for(order):
+    parts = [
+        np.asarray(part, order=order) for part in np.split(np.repeat(X, 300, axis=0), [7, 4000])
+    ]
+    vectors = Vectors(parts, 5, dtype="float32", description="three parts")
+    whole = np.concatenate(parts)
+    rng = np.random.default_rng(1)
+
+    for rows in (np.arange(len(whole)), rng.integers(0, len(whole), 5000), np.array([], dtype=int)):
+        np.testing.assert_array_equal(vectors.take(rows), whole[rows])

@@ -1,0 +1,1 @@
+"""Who runs the heavy passes: this process block by block, or Ray on many machines."""
