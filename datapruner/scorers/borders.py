@@ -8,36 +8,44 @@ keeps. Doubtful similarities are settled as inside a cluster.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from datapruner.core.types import IntArray
+from datapruner.scorers.best import Best, Scratch
+from datapruner.scorers.groups import batches
 from datapruner.scorers.pairs import (
     BLOCK_ROWS,
+    HELD_BYTES,
     NOBODY,
-    Best,
+    NOTHING,
+    ROUNDING,
+    Float32Array,
     Found,
     Members,
+    Read,
     blocks,
+    hits,
     joined,
     rows_by,
+    unit_taken,
 )
-from datapruner.vectors.assign import assign
 from datapruner.vectors.centroids import Centroids
-from datapruner.vectors.store import Vectors, open_vectors
+from datapruner.vectors.content import row_dot, unit_rows
+from datapruner.vectors.store import Vectors
 
 __all__ = ["across_borders", "second_nearest"]
 
 Pairs: TypeAlias = tuple[IntArray, IntArray, npt.NDArray[np.float32]]
 
-_TAKEN = 1 << 14  # rows assigned at a time
+STRIP_ROWS = 1024
+"""Rows multiplied with all centroids at a time."""
 
 
 def second_nearest(vectors: Vectors, rows: IntArray, own: IntArray, made: Centroids) -> IntArray:
-    """The second-nearest centroid of some rows, exactly.
+    """The second-nearest centroid of some rows, exactly; of equally near ones the first.
 
     Args:
         vectors: where the rows are.
@@ -49,13 +57,29 @@ def second_nearest(vectors: Vectors, rows: IntArray, own: IntArray, made: Centro
         Shape (m,), int64.
     """
     second = np.empty(rows.size, dtype=np.int64)
-    for cluster, places in rows_by(own):
-        others = replace(made, centroids=np.delete(made.centroids, cluster, axis=0))
-        for start in range(0, places.size, _TAKEN):
-            some = places[start : start + _TAKEN]
-            labels = assign(open_vectors(vectors.take(rows[some])), others).labels
-            second[some] = labels + (labels >= cluster)
+    table = unit_rows(np.ascontiguousarray(made.centroids))[0]
+    slack = np.float32(2 * 1.02 * (table.shape[1] + 4) * ROUNDING)
+    forwards = np.argsort(rows, kind="stable")
+    for some in blocks(forwards, STRIP_ROWS):
+        unit = unit_taken(vectors, rows[some])
+        product = unit @ table.T
+        product[np.arange(some.size), own[some]] = NOTHING
+        row, column = hits(product >= product.max(axis=1, keepdims=True) - slack)
+        if row.size > some.size:
+            row, column = _nearer(unit, table, row, column)
+        second[some] = column
     return second
+
+
+def _nearer(
+    unit: Float32Array, table: Float32Array, row: IntArray, column: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Each row with the nearest of its candidates; a row's candidates stand together, ascending."""
+    value = row_dot(unit[row].astype(np.float64), table[column].astype(np.float64))
+    order = np.lexsort((column, -value, row))
+    first = np.ones(row.size, dtype=bool)
+    first[1:] = row[1:] != row[:-1]
+    return row[first], column[order][first]
 
 
 def across_borders(
@@ -66,6 +90,7 @@ def across_borders(
     threshold: float,
     rule: str,
     *,
+    held_bytes: int = HELD_BYTES,
     block_rows: int = BLOCK_ROWS,
 ) -> Found:
     """Who repeats whom across borders, among rows that their own clusters keep.
@@ -77,6 +102,7 @@ def across_borders(
         made: the centroids.
         threshold: a similarity above this makes a duplicate.
         rule: as in ``triangle.search``.
+        held_bytes: how many bytes of unit rows to hold at a time; changes nothing in the result.
         block_rows: rows of a block; changes nothing in the result.
 
     Returns:
@@ -86,35 +112,58 @@ def across_borders(
     earlier = np.full(rows.size, NOBODY, dtype=np.int64)
     if made.k > 1 and rows.size:
         second = second_nearest(vectors, rows, own, made)
-        found = list(_pairs(vectors, rows, own, second, np.float32(threshold), block_rows))
+        limit = np.float32(threshold)
+        met = _meetings(vectors, rows, own, second, held_bytes)
+        found = [
+            pairs
+            for members, places, guests in met
+            for pairs in _pairs(members, places, guests, limit, block_rows)
+        ]
         first, later, value = (np.concatenate(part) for part in zip(*found, strict=True))
         _decide(first, later, value, rule, similarity, earlier)
     return Found(similarity, earlier, earlier >= 0)
 
 
+def _meetings(
+    vectors: Vectors, rows: IntArray, own: IntArray, second: IntArray, held_bytes: int
+) -> Iterator[tuple[Members, IntArray, int]]:
+    """For each cluster those who meet there: its guests, then its hosts.
+
+    Yields:
+        (members, places, guests): the rows, their places, and how many of them are guests.
+    """
+    at_home = dict(rows_by(own))
+    nobody = np.zeros(0, dtype=np.int64)
+    here = [(guests, at_home.get(cluster, nobody)) for cluster, guests in rows_by(second)]
+    sizes = [guests.size + hosts.size for guests, hosts in here]
+    for batch in batches(sizes, held_bytes // (4 * max(1, vectors.d))):
+        places = [np.concatenate(here[i]) for i in batch]
+        all_rows = rows[np.concatenate(places)]
+        fits = all_rows.size * vectors.d * 4 <= held_bytes
+        read = Read(vectors, all_rows) if fits else None
+        stop = 0
+        for i, some in zip(batch, places, strict=True):
+            start, stop = stop, stop + some.size
+            held = None if read is None else read.unit(start, stop)
+            yield Members(vectors, rows[some], held_bytes, held), some, here[i][0].size
+
+
 def _pairs(
-    vectors: Vectors,
-    rows: IntArray,
-    own: IntArray,
-    second: IntArray,
-    limit: np.float32,
-    block_rows: int,
+    members: Members, places: IntArray, guests: int, limit: np.float32, block_rows: int
 ) -> Iterator[Pairs]:
     """Places of the earlier and the later row, and their similarity, of every pair above it."""
     nothing = np.zeros(0, dtype=np.int64)
     yield nothing, nothing, np.zeros(0, dtype=np.float32)
-    at_home = dict(rows_by(own))
-    everybody = Members(vectors, rows, held_bytes=0)
-    for cluster, guests in rows_by(second):
-        hosts = at_home.get(cluster, nothing)
-        for here in blocks(guests, block_rows):
-            best = Best(everybody, here, everybody.unit(here))
-            for there in blocks(hosts, block_rows):
-                tile = best.block @ everybody.unit(there).T
-                row, column = np.nonzero(best.above(tile, there, limit))
-                left, right = here[row], there[column]
-                value = best.exact(row, right)
-                yield np.minimum(left, right), np.maximum(left, right), value
+    hosts = np.arange(guests, len(members))
+    scratch = Scratch()
+    for here in blocks(np.arange(guests), block_rows):
+        best = Best(members, members.unit(here), scratch)
+        for there in blocks(hosts, block_rows):
+            tile = scratch.product(best.block, members.unit(there))
+            row, column = best.above(tile, there, limit)
+            left, right = places[here[row]], places[there[column]]
+            value = best.exact(row, there[column])
+            yield np.minimum(left, right), np.maximum(left, right), value
 
 
 def _decide(

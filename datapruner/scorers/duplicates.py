@@ -19,23 +19,29 @@ cluster is ever cut into pieces that are searched apart; decisions are settled e
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
 from datapruner.core.twins import NO_TWIN, Twins
-from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray
+from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray, UInt64Array
+from datapruner.engines.local import Local
 from datapruner.errors import InputError
 from datapruner.scorers.borders import across_borders
-from datapruner.scorers.clustered import Clustered, Clustering, check_k, cluster
-from datapruner.scorers.pairs import PAIRS, Found, Members, exact_similarity, rows_by
-from datapruner.scorers.triangle import RULES, search
+from datapruner.scorers.clustered import Clustered, Clustering, check_k, cluster, scanned
+from datapruner.scorers.groups import compare_groups
+from datapruner.scorers.pairs import HELD_BYTES, PAIRS, Found, exact_similarity, rows_by
+from datapruner.scorers.triangle import RULES
 from datapruner.vectors.store import Vectors
 
-__all__ = ["KEEP", "SEMANTIC", "Duplicates", "keep_order"]
+if TYPE_CHECKING:
+    from datapruner.engines.base import Engine
+
+__all__ = ["KEEP", "SEMANTIC", "Comparison", "Duplicates", "keep_order"]
 
 KEEP = ("hard", "easy", "first", "best")
 SEMANTIC = "semantic"
@@ -94,6 +100,7 @@ class Duplicates(Clustering):
         query: str | None = None,
         seed: int = 0,
         progress: Any = None,
+        engine: Engine | None = None,
     ) -> Scores:
         """Scores with values of shape (n,), float32 in [-1, 1]; groups are labels, else clusters.
 
@@ -102,15 +109,16 @@ class Duplicates(Clustering):
             query: unused.
             seed: of the training sample and the initial centroids.
             progress: called with (stage, done, total).
+            engine: who runs the passes over the rows; None: this process, without a journal.
 
         Raises:
             MissingColumnError: there is no ``embedding``, or no column to keep by.
             ScoreError: a vector is NaN, infinite or without direction (names the first five rows).
             InputError: k above the number of rows, or a column to keep by with gaps.
         """
-        found = self.cluster(items, seed=seed, progress=progress)
+        found = self.cluster(items, seed=seed, progress=progress, engine=engine)
         order = keep_order(found.items, found.distance, self.keep, self.by)
-        values, twins = self.compare(found, order, progress=progress)
+        values, twins = self.compare(found, order, progress=progress, engine=engine)
         labelled = len(items.group_names) > 1
         return Scores(
             values=values,
@@ -129,17 +137,31 @@ class Duplicates(Clustering):
             twins=twins,
         )
 
-    def cluster(self, items: Items, *, seed: int = 0, progress: Any = None) -> Clustered:
+    def cluster(
+        self,
+        items: Items,
+        *,
+        seed: int = 0,
+        progress: Any = None,
+        engine: Engine | None = None,
+    ) -> Clustered:
         """Every usable row with its cluster."""
         from datapruner.vectors.kmeans import default_k
 
         def choose(usable: int) -> int:
             return self.k or default_k(usable)
 
-        return cluster(items, self, choose, method="duplicates", seed=seed, progress=progress)
+        return cluster(
+            items, self, choose, method="duplicates", seed=seed, progress=progress, engine=engine
+        )
 
     def compare(
-        self, found: Clustered, order: IntArray, *, progress: Any = None
+        self,
+        found: Clustered,
+        order: IntArray,
+        *,
+        progress: Any = None,
+        engine: Engine | None = None,
     ) -> tuple[FloatArray, Twins]:
         """Values and twins of clustered rows.
 
@@ -147,28 +169,68 @@ class Duplicates(Clustering):
             found: the rows with their clusters.
             order: shape (m,), int64, the rows to compare, those to keep first first.
             progress: called as progress("compare", rows done, rows).
+            engine: as for calling.
         """
-        from datapruner.vectors.content import scan
         from datapruner.vectors.store import open_vectors
 
+        engine = engine or Local()
         vectors = open_vectors(found.items.feature("embedding", "duplicates"))
-        keys = scan(vectors)[0]
+        keys = scanned(vectors, engine)[0]
         answer = _Answer(found.items.n)
         own = found.labels[order].astype(np.int64)
-        done = 0
-        for _, places in rows_by(own):
-            rows = order[places]
-            members = Members(vectors, rows)
-            answer.put(rows, search(members, 1 - self.eps, self.rule, keys[rows]))
-            done += rows.size
-            if progress is not None:
-                progress("compare", done, order.size)
+        groups = [order[places] for _, places in rows_by(own)]
+        task = Comparison(1 - self.eps, self.rule, engine.room)
+        columns = engine.groups(task, vectors, groups, keys=keys, progress=progress)
+        for rows, seen in zip(groups, _apart(columns, groups), strict=True):
+            answer.put(rows, seen)
         if self.probes > 1 and found.centroids is not None:
             stays = ~answer.repeats[order]
             left, made = order[stays], found.centroids
-            cut = across_borders(vectors, left, own[stays], made, 1 - self.eps, self.rule)
+            cut = across_borders(
+                *(vectors, left, own[stays], made, 1 - self.eps, self.rule), held_bytes=engine.room
+            )
             answer.put(left, cut, cut.is_duplicate)
         return answer.values, answer.twins(vectors, self.rule)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Who repeats whom inside each of some groups; a ``GroupTask``.
+
+    Attributes:
+        threshold: a similarity above this makes a duplicate.
+        rule: as in ``triangle.search``.
+        held_bytes: of rows, at a time; changes nothing in the answer.
+    """
+
+    threshold: float
+    rule: str
+    held_bytes: int = HELD_BYTES
+
+    name: ClassVar[str] = "compare"
+    dtypes: ClassVar[tuple[str, ...]] = ("float32", "int64", "bool")
+
+    @property
+    def key(self) -> bytes:
+        """Of the threshold and the rule."""
+        return f"{self.threshold!r} {self.rule}".encode()
+
+    def __call__(
+        self, vectors: Vectors, groups: Sequence[IntArray], keys: UInt64Array
+    ) -> tuple[AnyArray, ...]:
+        """Similarity, place of the earlier row in its group, and whether it is a duplicate."""
+        found = compare_groups(
+            vectors, groups, keys, self.threshold, self.rule, held_bytes=self.held_bytes
+        )
+        return found.similarity, found.earlier, found.is_duplicate
+
+
+def _apart(columns: tuple[AnyArray, ...], groups: Sequence[IntArray]) -> Iterator[Found]:
+    """The answers of the groups, one by one."""
+    stop = 0
+    for rows in groups:
+        start, stop = stop, stop + rows.size
+        yield Found(*(column[start:stop] for column in columns))
 
 
 class _Answer:

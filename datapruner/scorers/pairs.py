@@ -14,32 +14,48 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from datapruner.core.types import BoolArray, IntArray
+from datapruner.core.types import AnyArray, BoolArray, IntArray
 from datapruner.vectors.content import row_dot, unit_rows
 from datapruner.vectors.store import Vectors
 
 __all__ = [
     "BLOCK_ROWS",
+    "HELD_BYTES",
     "NOBODY",
     "NOTHING",
     "PAIRS",
-    "Best",
+    "ROUNDING",
     "Float32Array",
     "Found",
     "Members",
+    "Read",
     "blocks",
     "exact_similarity",
+    "hits",
     "joined",
     "rows_by",
+    "small_rows",
+    "unit_taken",
 ]
 
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 
-BLOCK_ROWS = 512
-"""Rows of a block: a tile of 512 x 512 similarities takes 1 MiB and stays in the cache."""
+BLOCK_ROWS = 480
+"""Rows of a block: a tile of 480 x 480 similarities takes 900 KiB and stays in the cache. Not 512:
+the half of a block's product with itself that is copied from the other half would be written at
+strides that fall on the same lines of the cache, which costs half as much as the product."""
 
-HELD_BYTES = 64 * 2**20  # a cluster up to this size is read once, a larger one block by block
-PAIRS = 4096  # settled at a time in float64
+HELD_BYTES = 128 * 2**20
+"""Rows up to this size are read once and held; a larger cluster is read slab by slab."""
+
+PAIRS = 4096
+"""Pairs whose rows are fetched at a time."""
+
+SMALL_BYTES = 96 * 2**10
+"""Size of temporary arrays in inner loops. The C library hands blocks of 128 KiB and more back to
+the system and fetches them again, page by page: with larger arrays a pair settled in float64 is six
+times as dear, and a row scaled twice (measured)."""
+
 ROUNDING = 2.0**-24
 NOTHING = np.float32(-4)  # below any similarity
 NOBODY = -1
@@ -69,83 +85,107 @@ class Members:
     Args:
         vectors: where they are.
         rows: shape (m,), int64, row numbers, the one to keep first first.
-        held_bytes: how large a cluster may be to be held in memory.
+        held_bytes: how many bytes of them may be held in memory; a larger cluster is read in slabs
+            of that size. Changes nothing in any result.
+        held: shape (m, d), float32, the unit rows, if they are read already.
     """
 
-    def __init__(self, vectors: Vectors, rows: IntArray, held_bytes: int = HELD_BYTES) -> None:
-        self.vectors, self.rows = vectors, rows
-        self.held: Float32Array | None = None
-        if rows.size * vectors.d * 4 <= held_bytes:
-            self.held = unit_rows(vectors.take(rows))[0]
+    def __init__(
+        self,
+        vectors: Vectors,
+        rows: IntArray,
+        held_bytes: int = HELD_BYTES,
+        held: Float32Array | None = None,
+    ) -> None:
+        self.vectors, self.rows, self.held_bytes = vectors, rows, held_bytes
+        if held is None and rows.size * vectors.d * 4 <= held_bytes:
+            held = unit_taken(vectors, rows)
+        self.held = held
 
     def __len__(self) -> int:
         return int(self.rows.size)
+
+    def only(self, places: IntArray) -> Members:
+        """The members at these positions."""
+        held = None if self.held is None else self.held[places]
+        return Members(self.vectors, self.rows[places], self.held_bytes, held)
+
+    def slabs(self) -> Iterator[tuple[IntArray, Float32Array]]:
+        """Runs of positions with their unit rows; a single one where the cluster is held."""
+        everybody = np.arange(len(self))
+        count = max(1, self.held_bytes // (4 * max(1, self.vectors.d)))
+        for places in blocks(everybody, count if self.held is None else max(1, len(self))):
+            yield places, self.unit(places) if self.held is None else self.held
 
     def unit(self, places: IntArray) -> Float32Array:
         """Shape (len(places), d), float32: the members at these positions, of length one."""
         if self.held is not None:
             return self.held[places]
-        return unit_rows(self.vectors.take(self.rows[places]))[0]
+        return unit_taken(self.vectors, self.rows[places])
 
     @property
-    def margin(self) -> float:
-        """How far a product can be from the truth (see ``vectors.assign``)."""
-        return 1.02 * (self.vectors.d + 4) * ROUNDING
+    def slack(self) -> np.float32:
+        """How far apart products of equal true values can be (see ``vectors.assign``)."""
+        return np.float32(2 * 1.02 * (self.vectors.d + 4) * ROUNDING)
+
+
+class Read:
+    """Rows of several clusters, read together in one pass forwards.
+
+    Args:
+        vectors: where they are.
+        rows: shape (m,), int64, in any order; all of them are held in memory.
+    """
+
+    def __init__(self, vectors: Vectors, rows: IntArray) -> None:
+        order = np.argsort(rows, kind="stable")
+        self._raw = vectors.take(rows[order])
+        self._at = np.empty(rows.size, dtype=np.int64)
+        self._at[order] = np.arange(rows.size)
+
+    def unit(self, start: int, stop: int) -> Float32Array:
+        """Shape (stop - start, d): these of the rows, as asked, at length one, zero if they have
+        no direction."""
+        # Rows are written in order and fetched from here and there: the other way round, scattered
+        # over so much memory, takes three times as long (measured).
+        d = self._raw.shape[1]
+        out = np.empty((stop - start, d), dtype=np.float32)
+        size = small_rows(4 * d)
+        for first in range(0, len(out), size):
+            part = self._at[start + first : min(start + first + size, stop)]
+            out[first : first + part.size] = unit_rows(self._raw[part])[0]
+        return out
+
+
+def unit_taken(vectors: Vectors, rows: IntArray) -> Float32Array:
+    """Some rows at length one, shape (len(rows), d), in the order asked; read forwards."""
+    return Read(vectors, rows).unit(0, rows.size)
+
+
+def small_rows(row_bytes: int) -> int:
+    """How many rows of so many bytes make a small array, at least one."""
+    return max(1, SMALL_BYTES // max(1, row_bytes))
 
 
 def exact_similarity(left: Float32Array, right: Float32Array) -> Float32Array:
     """Cosine of unit rows, pair by pair: summed in float64, rounded once, clamped to [-1, 1]."""
-    wide = row_dot(left.astype(np.float64), right.astype(np.float64))
-    return np.clip(wide.astype(np.float32), np.float32(-1), np.float32(1))
+    m, d = left.shape
+    value = np.empty(m, dtype=np.float32)
+    size = small_rows(8 * d)
+    for start in range(0, m, size):
+        some = slice(start, start + size)
+        value[some] = row_dot(left[some].astype(np.float64), right[some].astype(np.float64))
+    return np.clip(value, np.float32(-1), np.float32(1))
 
 
-class Best:
-    """For each row of a block the highest similarity offered, settled at the end."""
+def hits(mask: BoolArray) -> tuple[IntArray, IntArray]:
+    """Rows and columns of what is True, row by row; as ``np.nonzero``, several times as fast.
 
-    def __init__(self, members: Members, places: IntArray, block: Float32Array) -> None:
-        self.members, self.places, self.block = members, places, block
-        self.slack = np.float32(2 * members.margin)
-        self.top = np.full(places.size, NOTHING, dtype=np.float32)
-        self.offers: list[tuple[IntArray, IntArray, Float32Array]] = []
-
-    def offer(self, tile: Float32Array, places: IntArray) -> None:
-        """Similarities of the block's rows to the members at these positions."""
-        if not places.size:
-            return
-        np.maximum(self.top, tile.max(axis=1), out=self.top)
-        floor = np.maximum(self.top - self.slack, np.float32(-3))
-        row, column = np.nonzero(tile >= floor[:, None])
-        self.offers.append((row, places[column], tile[row, column]))
-
-    def settle(self) -> tuple[Float32Array, IntArray]:
-        """Exact similarity and position of the best, the first of equals; 0 and -1 for none."""
-        similarity = np.zeros(self.places.size, dtype=np.float32)
-        earlier = np.full(self.places.size, NOBODY, dtype=np.int64)
-        if self.offers:
-            row, place, rough = (np.concatenate(part) for part in zip(*self.offers, strict=True))
-            close = rough >= self.top[row] - self.slack
-            row, place = row[close], place[close]
-            value = self.exact(row, place)
-            order = np.lexsort((place, -value, row))
-            of, best = np.unique(row[order], return_index=True)
-            similarity[of], earlier[of] = value[order][best], place[order][best]
-        return similarity, earlier
-
-    def exact(self, row: IntArray, place: IntArray) -> Float32Array:
-        """Exact similarities of rows of the block to members."""
-        value = np.empty(row.size, dtype=np.float32)
-        for start in range(0, row.size, PAIRS):
-            some = slice(start, start + PAIRS)
-            value[some] = exact_similarity(self.block[row[some]], self.members.unit(place[some]))
-        return value
-
-    def above(self, tile: Float32Array, places: IntArray, limit: np.float32) -> BoolArray:
-        """Shape of the tile: which similarities exceed the limit, doubtful ones settled."""
-        over: BoolArray = tile > limit
-        row, column = np.nonzero(np.abs(tile - limit) <= self.slack)
-        if row.size:
-            over[row, column] = self.exact(row, places[column]) > limit
-        return over
+    Args:
+        mask: shape (m, w), C-contiguous.
+    """
+    row, column = np.divmod(np.flatnonzero(mask.reshape(-1)), max(1, mask.shape[1]))
+    return row, column
 
 
 def rows_by(label: IntArray) -> Iterator[tuple[int, IntArray]]:
@@ -165,23 +205,24 @@ def blocks(places: IntArray, block_rows: int) -> Iterator[IntArray]:
 
 def joined(group: IntArray, left: IntArray, right: IntArray) -> IntArray:
     """Group numbers after some pairs were joined: each group has its first member's number."""
-    pairs = np.unique(np.stack([group[left], group[right]], axis=1), axis=0)
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    if not len(pairs):
+    one, other = group[left], group[right]
+    apart = one != other
+    if not apart.any():
         return group
-    above = {int(g): int(g) for g in np.unique(pairs)}
+    pairs: AnyArray = np.unique(one[apart] * group.size + other[apart])
+    above: dict[int, int] = {}
 
     def root(g: int) -> int:
-        while above[g] != g:
-            above[g] = above[above[g]]
-            g = above[g]
+        while (up := above.get(g, g)) != g:
+            above[g] = g = above.get(up, up)
         return g
 
-    for a, b in pairs.tolist():
-        low, high = sorted((root(a), root(b)))
-        above[high] = low
+    for pair in pairs.tolist():
+        a, b = divmod(pair, group.size)
+        first, second = sorted((root(a), root(b)))
+        above[second] = first
     new = np.arange(group.size)
     for g in above:
         new[g] = root(g)
-    joined: IntArray = new[group]
-    return joined
+    found: IntArray = new[group]
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,10 @@ from datapruner.core.scores import Scores
 from datapruner.core.types import IntArray
 from datapruner.errors import InputError
 from datapruner.scorers.clustered import Clustered
-from datapruner.scorers.duplicates import Duplicates
+from datapruner.scorers.duplicates import SEMANTIC, Duplicates
+
+if TYPE_CHECKING:
+    from datapruner.engines.base import Engine
 
 __all__ = ["Pair", "Suggestion", "around", "eps_for", "suggest_threshold"]
 
@@ -126,7 +129,7 @@ def _compared(scores: Scores) -> IntArray:
     """The rows that the last stage compared."""
     if scores.twins is None:
         raise InputError(f"{scores.method} scores name no twins; score with duplicates or dedup.")
-    last = len(scores.twins.stages)
+    last = scores.twins.stages.index(SEMANTIC) + 1
     stays = (scores.twins.stage == 0) | (scores.twins.stage == last)
     return np.flatnonzero(scores.items.is_countable & stays)
 
@@ -140,7 +143,13 @@ def _pairs(scores: Scores, rows: IntArray) -> tuple[Pair, ...]:
 
 
 def eps_for(
-    scorer: Duplicates, found: Clustered, order: IntArray, size: int, *, progress: Any = None
+    scorer: Duplicates,
+    found: Clustered,
+    order: IntArray,
+    size: int,
+    *,
+    progress: Any = None,
+    engine: Engine | None = None,
 ) -> Duplicates:
     """The scorer with an eps at which its rule leaves at least so many rows, and few more.
 
@@ -154,13 +163,14 @@ def eps_for(
         order: the rows to compare, those to keep first first.
         size: rows to keep.
         progress: called with (stage, done, total).
+        engine: who runs the passes over the rows.
     """
     if size >= order.size:
         return replace(scorer, eps=0.0)
     if size < 1:
         return replace(scorer, eps=1.0)
     plain = replace(scorer, rule="any_earlier")
-    values, _ = plain.compare(found, order, progress=progress)
+    values, _ = plain.compare(found, order, progress=progress, engine=engine)
     middle = max(0.0, float(np.sort(values[order])[size - 1]))
     if scorer.rule == "any_earlier":
         return replace(scorer, eps=1 - middle)
@@ -168,7 +178,7 @@ def eps_for(
     low, high = (0.0, middle) if scorer.rule == "leader" else (middle, 1.0)
     for _ in range(STEPS):
         half = float(np.float32((low + high) / 2))
-        _, twins = replace(scorer, eps=1 - half).compare(found, order)
+        _, twins = replace(scorer, eps=1 - half).compare(found, order, engine=engine)
         if order.size - int(np.count_nonzero(twins.is_duplicate)) >= size:
             high = half
         else:

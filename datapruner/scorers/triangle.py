@@ -1,10 +1,9 @@
 """Inside one cluster: the highest similarity of every row to an earlier one, and who repeats whom.
 
-The cluster is never cut: blocks of rows are multiplied with all blocks before them, so memory stays
-at a few tiles however large the cluster is. The products only propose. A similarity that counts
-(the highest of a row, or one within rounding of the threshold) is computed anew in float64, pair by
-pair, and rounded to float32 once. So values and decisions are the same for any size of block, on
-any number of threads and for any order of the rows.
+The cluster is never cut: blocks of rows are multiplied with all blocks before them, so beside the
+rows themselves memory stays at a few tiles however large the cluster is; and of a cluster too large
+to be held a slab at a time is. The products only propose (``best.py``). So values and decisions are
+the same for any size of block, on any number of threads and for any order of the rows.
 
 Source: Abbas et al. 2023, "SemDeDup", arXiv:2303.09540; ``any_earlier`` is what the released code
 does, ``leader`` what the paper describes.
@@ -12,17 +11,18 @@ does, ``leader`` what the paper describes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 
 from datapruner.core.types import BoolArray, IntArray, UInt64Array
+from datapruner.scorers.best import Best, Scratch
 from datapruner.scorers.pairs import (
     BLOCK_ROWS,
     NOBODY,
     NOTHING,
     PAIRS,
-    Best,
     Float32Array,
     Found,
     Members,
@@ -34,6 +34,8 @@ __all__ = ["RULES", "search"]
 
 RULES = ("leader", "any_earlier", "components")
 
+_MASKED = np.float32(-16)  # added to a similarity it leaves less than NOTHING
+
 
 def search(
     members: Members,
@@ -42,6 +44,7 @@ def search(
     keys: UInt64Array,
     *,
     block_rows: int = BLOCK_ROWS,
+    scratch: Scratch | None = None,
 ) -> Found:
     """Who repeats whom in one cluster.
 
@@ -52,17 +55,19 @@ def search(
         keys: shape (m,), ``content.row_keys`` of the members: members of equal content are at
             similarity 1 and are compared with others only once.
         block_rows: rows of a block; changes nothing in the result.
+        scratch: memory to use, for a caller with many clusters; None: some of its own.
     """
+    scratch = scratch or Scratch()
     limit = np.float32(threshold)
     first = _first_equal(members, keys)
     own = np.flatnonzero(first == np.arange(len(members)))
-    once = Members.__new__(Members)
-    once.vectors, once.rows = members.vectors, members.rows[own]
-    once.held = None if members.held is None else members.held[own]
+    once = members if own.size == len(members) else members.only(own)
     if rule == "leader":
-        found = _leader(once, limit, block_rows)
+        found = _leader(once, limit, block_rows, scratch)
+    elif rule == "components":
+        found = _components(once, limit, block_rows, scratch)
     else:
-        found = _any_earlier(once, limit, block_rows, rule == "components")
+        found = _any_earlier(once, limit, block_rows, scratch)
     return _with_equals(found, own, first, limit, rule)
 
 
@@ -83,6 +88,8 @@ def _with_equals(
 ) -> Found:
     """The answer for all members from the answer for those of distinct content."""
     m = first.size
+    if own.size == m:
+        return found
     similarity = np.zeros(m, dtype=np.float32)
     earlier = np.full(m, NOBODY, dtype=np.int64)
     duplicate = np.zeros(m, dtype=bool)
@@ -98,47 +105,26 @@ def _with_equals(
     return Found(similarity, earlier, duplicate)
 
 
-def _earlier_only(tile: Float32Array) -> Float32Array:
-    np.copyto(tile, NOTHING, where=_not_earlier(len(tile)))
-    return tile
+def _any_earlier(members: Members, limit: np.float32, block_rows: int, scratch: Scratch) -> Found:
+    similarity, earlier = _empty(len(members))
+    for slab, rows in members.slabs():
+        best = Best(members, rows, scratch)
+        for tile, places, start in _tiles(best, slab, block_rows):
+            best.offer(tile, places, start)
+        similarity[slab], earlier[slab] = best.settle()
+    return Found(similarity, earlier, similarity > limit)
 
 
-@lru_cache(maxsize=4)
-def _not_earlier(m: int) -> BoolArray:
-    """Shape (m, m), True where a column is the row itself or comes after it."""
-    mask: BoolArray = ~np.tri(m, k=-1, dtype=bool)
-    return mask
-
-
-def _any_earlier(members: Members, limit: np.float32, block_rows: int, grouped: bool) -> Found:
-    m = len(members)
-    similarity = np.zeros(m, dtype=np.float32)
-    earlier = np.full(m, NOBODY, dtype=np.int64)
-    group = np.arange(m)
-    for here in blocks(np.arange(m), block_rows):
-        block = members.unit(here)
-        best = Best(members, here, block)
-        for before in blocks(np.arange(here[-1] + 1), block_rows):
-            tile = block @ (block if before[0] == here[0] else members.unit(before)).T
-            if before[0] == here[0]:
-                tile = _earlier_only(tile)
-            best.offer(tile, before)
-            if grouped:
-                row, column = np.nonzero(best.above(tile, before, limit))
-                group = joined(group, here[row], before[column])
-        similarity[here], earlier[here] = best.settle()
-    if not grouped:
-        return Found(similarity, earlier, similarity > limit)
-    return _by_group(members, similarity, earlier, group, limit)
-
-
-def _by_group(
-    members: Members,
-    similarity: Float32Array,
-    earlier: IntArray,
-    group: IntArray,
-    limit: np.float32,
-) -> Found:
+def _components(members: Members, limit: np.float32, block_rows: int, scratch: Scratch) -> Found:
+    similarity, earlier = _empty(len(members))
+    group = np.arange(len(members))
+    for slab, rows in members.slabs():
+        best = Best(members, rows, scratch)
+        for tile, places, start in _tiles(best, slab, block_rows):
+            best.offer(tile, places, start)
+            row, column = best.above(tile, places, limit, start)
+            group = joined(group, slab[start + row], places[column])
+        similarity[slab], earlier[slab] = best.settle()
     duplicate = group != np.arange(group.size)
     # A row may hang on its group by later rows alone; its value must still say "duplicate".
     lowest = np.nextafter(limit, np.float32(2), dtype=np.float32)
@@ -146,27 +132,94 @@ def _by_group(
     return Found(similarity, np.where(duplicate, group, earlier), duplicate)
 
 
-def _leader(members: Members, limit: np.float32, block_rows: int) -> Found:
-    m = len(members)
-    similarity = np.zeros(m, dtype=np.float32)
-    earlier = np.full(m, NOBODY, dtype=np.int64)
+def _leader(members: Members, limit: np.float32, block_rows: int, scratch: Scratch) -> Found:
+    similarity, earlier = _empty(len(members))
     kept = np.empty(0, dtype=np.int64)
-    for here in blocks(np.arange(m), block_rows):
-        block = members.unit(here)
-        best = Best(members, here, block)
-        for before in blocks(kept, block_rows):
-            best.offer(block @ members.unit(before).T, before)
-        inner = _earlier_only(block @ block.T)
-        stays = _stay(best.settle()[0] <= limit, best.above(inner, here, limit))
-        best.offer(inner[:, stays], here[stays])
-        similarity[here], earlier[here] = best.settle()
-        kept = np.concatenate([kept, here[stays]])
+    for slab, rows in members.slabs():
+        best = Best(members, rows, scratch)
+        for before in blocks(kept, block_rows):  # of earlier slabs
+            other = members.unit(before)
+            for start, stop in _starts(len(slab), block_rows):
+                best.offer(scratch.product(rows[start:stop], other), before, start)
+        kept = np.concatenate([kept, slab[_leaders(best, slab, limit, block_rows)]])
+        similarity[slab], earlier[slab] = best.settle()
     return Found(similarity, earlier, similarity > limit)
 
 
-def _stay(stays: BoolArray, similar: BoolArray) -> BoolArray:
-    """Settle a block in its order: a row goes if it is similar to one before it that stays."""
-    for row in np.flatnonzero(similar.any(axis=1)).tolist():
-        if stays[row] and bool((similar[row] & stays).any()):
-            stays[row] = False
+def _leaders(best: Best, slab: IntArray, limit: np.float32, block_rows: int) -> BoolArray:
+    """Shape (len(slab),): which rows of a slab stay, once it was shown what stays before it."""
+    m = len(slab)
+    stays = np.ones(m, dtype=bool)
+    kept = np.empty_like(best.block)  # side by side, for the products of later blocks
+    places = np.empty(m, dtype=np.int64)
+    count = 0
+    for start, stop in _starts(m, block_rows):
+        block, here = best.block[start:stop], slab[start:stop]
+        for first, last in _starts(count, block_rows):
+            tile = best.scratch.product(block, kept[first:last])
+            best.offer(tile, places[first:last], start)
+        inner = _among(best.scratch, block, block_rows)
+        new = ~best.exceeds(limit, start, stop)
+        _give_way(new, *best.above(inner, here, limit, start))
+        inner[:, ~new] = NOTHING
+        best.offer(inner, here, start)
+        stays[start:stop] = new
+        more = int(np.count_nonzero(new))
+        if stop < m:
+            kept[count : count + more], places[count : count + more] = block[new], here[new]
+            count += more
     return stays
+
+
+def _give_way(stays: BoolArray, row: IntArray, column: IntArray) -> None:
+    """Settle a block in its order: a row goes if it is similar to one before it that stays.
+
+    Args:
+        stays: shape (m,), which rows no earlier block has ruled out; changed in place.
+        row, column: the similar pairs, row by row, the columns ahead of their rows.
+    """
+    live = stays[row] & stays[column]
+    for later, before in zip(row[live].tolist(), column[live].tolist(), strict=True):
+        if stays[later] and stays[before]:
+            stays[later] = False
+
+
+def _tiles(
+    best: Best, slab: IntArray, block_rows: int
+) -> Iterator[tuple[Float32Array, IntArray, int]]:
+    """A slab's products with all members before each row: tile, their positions, first row."""
+    for before in blocks(np.arange(slab[0]), block_rows):  # of earlier slabs
+        other = best.members.unit(before)
+        for start, stop in _starts(len(slab), block_rows):
+            yield best.scratch.product(best.block[start:stop], other), before, start
+    for start, stop in _starts(len(slab), block_rows):
+        block = best.block[start:stop]
+        for first, last in _starts(start, block_rows):
+            tile = best.scratch.product(block, best.block[first:last])
+            yield tile, slab[first:last], start
+        yield _among(best.scratch, block, block_rows), slab[start:stop], start
+
+
+def _starts(m: int, block_rows: int) -> Iterator[tuple[int, int]]:
+    """Where each block begins and ends."""
+    for start in range(0, m, block_rows):
+        yield start, min(start + block_rows, m)
+
+
+def _among(scratch: Scratch, block: Float32Array, block_rows: int) -> Float32Array:
+    """Shape (m, m): the products of a block's rows with those before them, else below NOTHING."""
+    tile = scratch.product(block, block)
+    tile += _mask(block_rows)[: len(tile), : len(tile)]
+    return tile
+
+
+@lru_cache(maxsize=2)
+def _mask(m: int) -> Float32Array:
+    """Shape (m, m), 0 where a column comes before the row, else far below any similarity."""
+    mask: Float32Array = np.where(np.tri(m, k=-1, dtype=bool), np.float32(0), _MASKED)
+    mask.setflags(write=False)
+    return mask
+
+
+def _empty(m: int) -> tuple[Float32Array, IntArray]:
+    return np.zeros(m, dtype=np.float32), np.full(m, NOBODY, dtype=np.int64)

@@ -78,7 +78,7 @@ def test_the_search_is_the_rule_written_out(rule: str, seed: int) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_blocks_of_any_size_and_rows_read_anew_give_the_same_bytes(rule: str) -> None:
-    x = np.concatenate([close_rows(300, 24, 1), np.tile(close_rows(1, 24, 2), (40, 1))])
+    x = np.concatenate([close_rows(150, 24, 1), np.tile(close_rows(1, 24, 2), (30, 1))])
     x = x[np.random.default_rng(0).permutation(len(x))]
     want = searched(x, 0.9, rule)
     rows = np.arange(len(x), dtype=np.int64)
