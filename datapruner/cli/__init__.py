@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from datapruner.cli import dataset, dedup, inspect, io
+from datapruner.cli import dataset, dedup, inspect, io, resample
 
 __all__ = ["app", "main"]
 
@@ -53,6 +53,7 @@ for command in (
     dataset.prune,
     dataset.score,
     dedup.dedup,
+    resample.resample,
     inspect.select,
     inspect.explain,
     inspect.methods,

@@ -10,6 +10,7 @@ import typer
 from datapruner.cli import options as opt
 from datapruner.cli.config import as_share, bad_limit
 from datapruner.cli.dataset import cache_choice, expected, say_bad, say_written
+from datapruner.cli.engine import EngineName, JournalFolder, Memory, NoJournal, engine_choice
 from datapruner.cli.io import listening, say, write_data, write_json
 from datapruner.errors import InputError
 
@@ -67,6 +68,52 @@ Clusters = Annotated[
 Probes = Annotated[
     int, typer.Option("--probes", metavar="N", help="2: the second-nearest cluster as well.")
 ]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        "--against",
+        metavar="FILE",
+        help="Other rows, such as a test set: what repeats one of them goes.",
+    ),
+]
+AgainstText = Annotated[
+    str | None,
+    typer.Option("--against-text", metavar="COL", help="Its column of texts; default: as --text."),
+]
+AgainstId = Annotated[
+    str | None,
+    typer.Option(
+        "--against-id", metavar="COL", help="Its column of ids; default: as --id, or row numbers."
+    ),
+]
+AgainstEmbedding = Annotated[
+    str | None,
+    typer.Option(
+        "--against-embedding", metavar="COL|FILE", help="Its vectors, where --embedding is given."
+    ),
+]
+Inside = Annotated[
+    str,
+    typer.Option(
+        "--inside",
+        metavar="RULE",
+        help="Duplicates inside INPUT: drop, or keep for --against and --index alone.",
+    ),
+]
+IndexFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--index", metavar="DIR", help="What repeats a row that earlier shards kept goes."
+    ),
+]
+SaveIndex = Annotated[
+    str | None,
+    typer.Option(
+        "--save-index",
+        metavar="DIR",
+        help="Put the kept rows in an index for later shards; the same as --index extends it.",
+    ),
+]
 Suggest = Annotated[
     str | None,
     typer.Option(
@@ -96,6 +143,13 @@ def dedup(
     budget: Limit = "everything",
     k: Clusters = None,
     probes: Probes = 1,
+    against: Against = None,
+    against_text: AgainstText = None,
+    against_id: AgainstId = None,
+    against_embedding: AgainstEmbedding = None,
+    inside: Inside = "drop",
+    index: IndexFolder = None,
+    save_index: SaveIndex = None,
     suggest: Suggest = None,
     device: opt.Device = "auto",
     seed: opt.Seed = 0,
@@ -104,6 +158,10 @@ def dedup(
     format: opt.Format = None,
     cache: opt.Cache = None,
     no_cache: opt.NoCache = False,
+    engine: EngineName = "local",
+    memory: Memory = None,
+    journal: JournalFolder = None,
+    no_journal: NoJournal = False,
     report: opt.ReportFile = None,
     config: opt.Config = None,
     overwrite: opt.Overwrite = False,
@@ -124,11 +182,13 @@ def dedup(
     if json and out == "-":
         raise InputError("--json and --out - would both write to stdout; drop one of them.")
     job.check_paths(report, config)
+    runner = engine_choice(engine, memory, journal, no_journal, out)
     with listening(quiet, expected(job, quiet)) as progress:
         result = job.run(
             overwrite=overwrite,
             cache=held,
             progress=progress,
+            engine=runner,
             report=None if report is None else Path(report),
         )
     if json:
@@ -136,7 +196,8 @@ def dedup(
     else:
         say(str(result.selection.report()), quiet=quiet)
     say_bad(len(result.bad), quiet)
-    say_written([*map(str, result.paths), *([report] if report else [])], quiet)
+    more = [path for path in (report, save_index) if path]
+    say_written([*map(str, result.paths), *more], quiet)
 
 
 def _job(given: dict[str, Any]) -> DedupJob:

@@ -173,22 +173,33 @@ def _facts(selection: Selection, row: int) -> dict[str, Any]:
         "kept": reason.is_kept,
         "score": float(value),
         "meaning": f"higher is {scores.meaning}",
-        "rank": int(np.count_nonzero(better & items.is_countable)) + 1,
-        "rows": items.countable,
+        "rank": int(np.count_nonzero(better & selection.scored)) + 1,
+        "rows": int(np.count_nonzero(selection.scored)),
         "group": scores.names[int(scores.groups[row])],
         "cost": float(items.cost[row]),
         "unit": items.unit,
         "reason": reason.name.lower(),
         "rule": rule_text(selection, reason),
         **_twin(selection, row),
+        **_quality(selection, row),
     }
 
 
 def _twin(selection: Selection, row: int) -> dict[str, Any]:
     twins, ids = selection.scores.twins, selection.scores.items.ids
-    if twins is None or twins.row[row] < 0:
+    if twins is None or not twins.has_twin[row]:
         return {}
     other, stage = int(twins.row[row]), int(twins.stage[row])
+    elsewhere = twins.foreign_id(row)
+    if elsewhere is not None:
+        return {
+            "twin": {
+                "id": elsewhere,
+                "similarity": float(twins.similarity[row]),
+                "duplicate_by": twins.stages[stage - 1] if stage else None,
+                "elsewhere": True,
+            }
+        }
     name = ids[other]
     return {
         "twin": {
@@ -199,6 +210,14 @@ def _twin(selection: Selection, row: int) -> dict[str, Any]:
             "kept": bool(selection.mask[other]),
         }
     }
+
+
+def _quality(selection: Selection, row: int) -> dict[str, Any]:
+    rulings = selection.scores.rulings
+    if rulings is None or rulings.quality is None:
+        return {}
+    value = float(rulings.quality[row])
+    return {"quality": {"column": rulings.column, "value": value, "limit": rulings.limit}}
 
 
 def methods(json: opt.Json = False) -> None:

@@ -150,6 +150,7 @@ def compare(told: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     checks = (
         ("input", told["input"]["sha256"], found["input"]["sha256"]),
         ("vectors", *(m["input"].get("embedding_sha256") for m in (told, found))),
+        ("rows compared with", *(m["input"].get("against_sha256") for m in (told, found))),
         ("rows read", told["counts"]["rows"], found["counts"]["rows"]),
         ("rows left out", told["counts"]["bad"], found["counts"]["bad"]),
         ("rows kept", told["counts"]["kept"], found["counts"]["kept"]),

@@ -92,10 +92,12 @@ def _moved(job: PruneJob, base: Path, flat: bool) -> PruneJob | None:
     inputs = tuple(_seen(name, base, flat) for name in job.inputs)
     if not all(Path(name).exists() or glob.glob(name) for name in inputs):
         return None
-    embedding = job.embedding
-    if embedding is not None and Path(_seen(embedding.partition(":")[0], base, flat)).exists():
-        embedding = _seen(embedding, base, flat)
-    return dataclasses.replace(job, inputs=inputs, embedding=embedding)
+    found: dict[str, Any] = {}
+    for option in ("embedding", "against", "against_embedding", "index"):
+        name = getattr(job, option, None)
+        if name is not None and Path(_seen(name.partition(":")[0], base, flat)).exists():
+            found[option] = _seen(name, base, flat)
+    return dataclasses.replace(job, inputs=inputs, **found)
 
 
 def _seen(name: str, base: Path, flat: bool) -> str:

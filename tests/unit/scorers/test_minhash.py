@@ -1,8 +1,6 @@
-"""Shingles and MinHash against sets in plain Python; groups that depend on no order."""
+"""MinHash against sets in plain Python, what it catches, and groups that depend on no order."""
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 import pytest
@@ -11,20 +9,15 @@ from datapruner.scorers.minhash import (
     PERMUTATIONS,
     Printer,
     Prints,
+    band_keys,
+    bands,
     estimated,
+    least_estimate,
     near_copies,
     rows_in_band,
 )
-from datapruner.scorers.shingles import batches, shingles
 
 WORDS = [f"w{n}" for n in range(400)]
-
-
-def literal(text: str, size: int = 5) -> list[tuple[str, ...]]:
-    words = re.findall(r"[a-z0-9]+|[^\sa-z0-9]", text.lower())
-    if len(words) < size:
-        return [tuple(words)] if words else []
-    return [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
 
 
 def prints(texts: list[str], **how: bool) -> Prints:
@@ -37,48 +30,66 @@ def long_text(seed: int, words: int = 120) -> list[str]:
     return np.random.default_rng(seed).choice(WORDS, words).tolist()
 
 
-TEXTS = [
-    "The cat sat on the mat, and the cat sat on the mat again.",
-    "the CAT sat on the mat, and",
-    "x = a + b",
-    "x = a - b",
-    "one two",
-    "  one\n two ",
-    "!",
-    "",
-    " ".join(long_text(1)),
-]
+def true_jaccard(left: str, right: str) -> float:
+    sets = [
+        {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
+        for words in (left.split(), right.split())
+    ]
+    return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
 
 
-def test_equal_shingles_have_equal_hashes_and_no_others_do() -> None:
-    hashes, ends = shingles(TEXTS)
-    named: dict[tuple[str, ...], int] = {}
-    for text, start, stop in zip(TEXTS, ends[:-1], ends[1:], strict=True):
-        want = literal(text)
-        assert stop - start == len(want)
-        for shingle, value in zip(want, hashes[start:stop].tolist(), strict=True):
-            assert named.setdefault(shingle, value) == value
-    assert len(set(named.values())) == len(named)
+def pairs_at(jaccard: float, number: int) -> tuple[list[str], list[float]]:
+    """So many pairs of texts, one after the other, near that Jaccard similarity, and the true ones.
+
+    Replacing one word of a text of w words takes 5 of its w - 4 shingles away and adds 5.
+    """
+    texts: list[str] = []
+    true: list[float] = []
+    for seed in range(number):
+        base = [f"{seed}x{n}" for n in range(404)]
+        changed = round(400 * (1 - jaccard) / (1 + jaccard) / 5)
+        copy = list(base)
+        for place in np.linspace(5, 398, changed).astype(int).tolist():
+            copy[place] = f"new{place}"
+        texts += [" ".join(base), " ".join(copy)]
+        true.append(true_jaccard(texts[-2], texts[-1]))
+    return texts, true
 
 
-def test_a_text_has_the_same_hashes_in_any_company() -> None:
-    together, ends = shingles(TEXTS)
-    for i, text in enumerate(TEXTS):
-        assert shingles([text])[0].tolist() == together[ends[i] : ends[i + 1]].tolist()
-    assert shingles([])[1].tolist() == [0]
+def caught(texts: list[str]) -> float:
+    """Share of the pairs, which stand one after the other, of which one goes."""
+    found = near_copies(prints(texts), np.arange(len(texts)), 0.8)
+    return float((found[1::2] == np.arange(0, len(texts), 2)).mean())
 
 
-def test_scripts_without_spaces_and_signs_are_words_of_their_own() -> None:
-    assert np.diff(shingles(["日本語の文章です", "“quoted” — so"])[1]).tolist() == [4, 1]
-    assert np.diff(shingles(["été à la plage ce soir"])[1]).tolist() == [2]
+def test_nineteen_of_twenty_pairs_at_the_threshold_are_caught_and_few_below_it() -> None:
+    share = {}
+    for jaccard in (0.9, 0.8, 0.7, 0.6):
+        texts, true = pairs_at(jaccard, 300)
+        assert np.mean(true) == pytest.approx(jaccard, abs=0.012)
+        share[jaccard] = caught(texts)
+    assert share[0.9] == 1
+    assert share[0.8] >= 0.94
+    assert share[0.7] <= 0.25
+    assert share[0.6] == 0
 
 
-def test_batches_hold_every_text_once() -> None:
-    texts = ["a" * 200_000, "b", "", "c" * 200_000, "d"]
-    parts = list(batches(texts))
-    assert [t for part in parts for t in part] == texts
-    assert len(parts) == 3
-    assert list(batches([])) == []
+def test_the_slack_is_that_of_one_binomial_tail() -> None:
+    from scipy.stats import binom
+
+    for jaccard in (0.3, 0.5, 0.8, 0.9):
+        least = int(np.ceil(least_estimate(jaccard) * PERMUTATIONS))
+        assert binom.sf(least - 1, PERMUTATIONS, jaccard) == pytest.approx(0.95, abs=0.02)
+    assert least_estimate(1) == 1
+
+
+def test_bands_cover_the_signature_and_keys_are_equal_where_all_entries_are() -> None:
+    cuts = list(bands(0.8))
+    assert [(cut.start, cut.stop) for cut in cuts] == [(i, i + 6) for i in range(0, 126, 6)]
+    band = np.array([[1, 2], [2, 1], [1, 2], [1, 3]], dtype=np.uint32)
+    keys = band_keys(band).tolist()
+    assert keys[0] == keys[2]
+    assert len(set(keys)) == 3
 
 
 def test_the_estimate_is_near_the_jaccard_of_the_sets() -> None:
@@ -86,8 +97,7 @@ def test_the_estimate_is_near_the_jaccard_of_the_sets() -> None:
     texts = [" ".join(base[cut:] + long_text(3, cut)) for cut in (0, 10, 40, 100, 200)]
     made = prints(texts)
     for row in range(1, len(texts)):
-        left, right = set(literal(texts[0])), set(literal(texts[row]))
-        want = len(left & right) / len(left | right)
+        want = true_jaccard(texts[0], texts[row])
         found = estimated(made.signature, np.array([0]), np.array([row]))[0]
         assert found == pytest.approx(want, abs=4 * (want * (1 - want) / PERMUTATIONS) ** 0.5)
 
@@ -144,6 +154,32 @@ def test_rows_that_share_a_band_by_chance_are_told_apart() -> None:
     assert found.tolist() == [-1] * 30 + list(range(30)) * 2
 
 
+def test_bands_looked_at_one_by_one_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = pairs_at(0.85, 30)[0]
+    together = near_copies(prints(texts), np.arange(60), 0.8).tolist()
+    monkeypatch.setattr("datapruner.scorers.minhash.CANDIDATES", 0)
+    assert near_copies(prints(texts), np.arange(60), 0.8).tolist() == together
+
+
+def test_a_chain_of_links_is_one_group() -> None:
+    rows = 40
+    signature = np.zeros((rows, PERMUTATIONS), dtype=np.uint32)
+    for row in range(rows):  # each differs from the one before in ten entries
+        signature[row] = np.arange(PERMUTATIONS) + 1000 * ((row * 10 + np.arange(128)) // 128)
+    made = Prints(np.zeros((rows, 2), dtype=np.uint64), signature, np.ones(rows, dtype=bool))
+    order = np.random.default_rng(8).permutation(rows)
+    found = near_copies(made, order, 0.8)
+    assert np.flatnonzero(found < 0).tolist() == [order[0]]
+    assert set(found[found >= 0].tolist()) == {int(order[0])}
+
+
+def test_a_bucket_of_rows_that_are_all_unlike_links_none() -> None:
+    signature = np.random.default_rng(9).integers(0, 2**32, (200, PERMUTATIONS), dtype=np.uint32)
+    signature[:, :6] = 1
+    made = Prints(np.zeros((200, 2), dtype=np.uint64), signature, np.ones(200, dtype=bool))
+    assert near_copies(made, np.arange(200), 0.8).tolist() == [-1] * 200
+
+
 def test_a_printer_without_signatures_makes_keys_alone() -> None:
     made = prints(["a", "A"], signatures=False)
     assert made.signature.shape == (2, 0)
@@ -151,4 +187,5 @@ def test_a_printer_without_signatures_makes_keys_alone() -> None:
     assert len(Printer().finish()) == 0
     some = prints(["a b", "c d", "e f"])
     assert len(some.take(np.array([2, 0]))) == 2
+    assert len(Prints.none(PERMUTATIONS)) == 0
     assert some.take(np.array([2, 0])).signature.tolist() == some.signature[[2, 0]].tolist()
