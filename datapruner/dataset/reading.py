@@ -14,6 +14,7 @@ import numpy as np
 from datapruner.core.items import Items
 from datapruner.core.types import IntArray
 from datapruner.dataset.load import Columns, Loaded, load_rows
+from datapruner.dataset.loggedrun import LoggedRun, run_items
 from datapruner.dataset.source import BadRow, Source, open_source
 from datapruner.errors import InputError, MissingColumnError, OutputError, nearest
 from datapruner.scorers.minhash import Printer
@@ -43,7 +44,8 @@ PLAIN_UNITS = ("words", "characters", "bytes")
 class Reading:
     """How rows become items: which column plays which part, and what to do on the way.
 
-    The fields are the parameters of ``score`` and ``dedup`` of the same names; ``signatures`` says
+    The fields are the parameters of ``score`` and ``dedup`` of the same names; ``by`` is the column
+    of numbers that the scorer goes by, whatever its parameter is called; ``signatures`` says
     whether MinHash needs any.
     """
 
@@ -83,6 +85,8 @@ def read_items(
         progress: None, or called with (stage, done, total).
         note: see ``score_with``.
     """
+    if isinstance(data, LoggedRun):
+        return Loaded(run_items(data, id=reading.id), ()), {}
     if data is None or is_vectors(data):
         return Loaded(_bare_items(data, reading), ()), {}
     source: Source = data if is_source(data) else open_source(data)
@@ -145,7 +149,8 @@ def _bare_items(data: Any, reading: Reading) -> Items:
         raise InputError("there is nothing to score: give data, or embedding=vectors.")
     if data is not None and reading.embedding is not None:
         raise InputError("data is vectors already; give them as data or as embedding, not both.")
-    asked = {name: getattr(reading, name) for name in ("text", "cost", "tokens", "by")}
+    asked = {name: getattr(reading, name) for name in ("text", "cost", "tokens")}
+    asked["the column to go by"] = reading.by
     named = {"label": reading.label, "id": reading.id}
     asked |= {name: value for name, value in named.items() if isinstance(value, str)}
     for name, value in asked.items():

@@ -116,17 +116,23 @@ PUBLIC = [
     "Pruner",
     "Reason",
     "Report",
+    "Schedule",
     "ScoreError",
     "Scores",
     "Selection",
+    "TeacherCache",
     "UnknownMethodError",
     "__version__",
     "blend",
     "dedup",
+    "kd_loss",
+    "kd_subset",
     "prune",
     "recommend",
+    "resample",
     "score",
     "select",
+    "suggest_alpha",
 ]
 
 

@@ -17,7 +17,14 @@ from datapruner.errors import MissingColumnError
 from datapruner.methods import METHODS, load
 
 N = 60
-FEATURES = {"embedding": np.random.default_rng(0).normal(size=(N, 8)).astype(np.float32)}
+DRAW = np.random.default_rng(0)
+FEATURES = {
+    "embedding": DRAW.normal(size=(N, 8)).astype(np.float32),
+    "logits": DRAW.normal(size=(N, 4, 3)).astype(np.float32),
+    "label_codes": DRAW.integers(0, 3, N),
+    "features": DRAW.normal(size=(N, 5)).astype(np.float32),
+    "held_in": np.arange(N)[:, None] % 3 >= np.arange(4),  # every row in some runs, not in all
+}
 IDS = [f"row {r}" for r in range(N)]
 
 
@@ -102,8 +109,16 @@ import torch
 from datapruner import Items, Pruner, select
 from datapruner.methods import METHODS, PICKERS
 
-vectors = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
-items = Items.of(60, id=[f"row {r}" for r in range(60)], embedding=vectors)
+draw = np.random.default_rng(0)
+items = Items.of(
+    60,
+    id=[f"row {r}" for r in range(60)],
+    embedding=draw.normal(size=(60, 8)).astype(np.float32),
+    logits=draw.normal(size=(60, 4, 3)),
+    label_codes=draw.integers(0, 3, 60),
+    features=draw.normal(size=(60, 5)),
+    held_in=np.tile([True, False, True, False], (60, 1)),
+)
 
 
 def state():

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datapruner.errors import InputError, MissingColumnError, ScoreError
-from datapruner.pickers.diverse import FarthestFirst, kcentre, kcentre_order
+from datapruner.pickers.diverse import FarthestFirst, herding_order, kcentre, kcentre_order
 from datapruner.rng import mix
 
 
@@ -79,7 +79,7 @@ def test_shuffled_rows_give_the_same_order_of_rows(n: int, d: int, seed: int) ->
 def test_blocks_do_not_change_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
     x, tie = _points(503, 33, 4), _keys(503)
     whole = kcentre_order(x, 60, tie)
-    monkeypatch.setattr("datapruner.pickers.diverse.BLOCK_VALUES", 33 * 7)
+    monkeypatch.setattr("datapruner.pickers.rows.BLOCK_VALUES", 33 * 7)
     distance = FarthestFirst(x, tie)
     blocked = kcentre_order(x, 60, tie)
     assert distance.start == whole[0]
@@ -116,7 +116,7 @@ def test_dtypes_agree_and_input_is_untouched(kind: type) -> None:
 def test_no_rows_and_no_centres() -> None:
     empty = np.empty((0, 3), np.float32)
     assert kcentre_order(empty, 0, _keys(0)).size == 0
-    assert FarthestFirst(empty, _keys(0)).farthest() == -1
+    assert FarthestFirst(empty, _keys(0)).best() == -1
     assert kcentre_order(_points(3, 2, 0), 0, _keys(3)).size == 0
 
 
@@ -167,7 +167,8 @@ class _Ledger:
 def _scores(x: np.ndarray) -> Any:
     from datapruner.core.items import Items
 
-    return SimpleNamespace(items=Items.of(len(x), tie=_keys(len(x)), embedding=x))
+    items = Items.of(len(x), tie=_keys(len(x)), embedding=x)
+    return SimpleNamespace(items=items, contenders=items.is_countable)
 
 
 def _offer(ledger: _Ledger, x: np.ndarray) -> _Ledger:
@@ -202,7 +203,7 @@ def test_pinned_rows_are_centres_from_the_start() -> None:
 def test_vectors_too_large_to_hold_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     x = _points(60, 4, 8)
     held = _offer(_Ledger(20), x).kept
-    monkeypatch.setattr("datapruner.pickers.diverse.HELD_BYTES", 0)
+    monkeypatch.setattr("datapruner.pickers.rows.HELD_BYTES", 0)
     assert _offer(_Ledger(20), x).kept == held
 
 
@@ -213,7 +214,8 @@ def test_barred_rows_are_neither_read_nor_offered() -> None:
     x[4] = np.nan
     items = Items.of(9, tie=_keys(9), embedding=x).bar(np.arange(9) == 4)
     ledger = _Ledger(9)
-    kcentre(SimpleNamespace(items=items), ledger, rng=None)  # type: ignore[arg-type]
+    scores = SimpleNamespace(items=items, contenders=items.is_countable)
+    kcentre(scores, ledger, rng=None)  # type: ignore[arg-type]
     assert sorted(ledger.offers) == [0, 1, 2, 3, 5, 6, 7, 8]
 
 
@@ -240,3 +242,18 @@ def test_missing_embeddings_are_an_error() -> None:
     scores = SimpleNamespace(items=Items.of(2))
     with pytest.raises(MissingColumnError, match="embedding"):
         kcentre(scores, _Ledger(1), rng=np.random.default_rng(0))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("order", [kcentre_order, herding_order])
+def test_memory_grows_with_the_rows_and_not_with_what_is_kept(order: Any) -> None:
+    import tracemalloc
+
+    x, tie = _points(20_000, 8, 0), _keys(20_000)
+    peaks = []
+    for k in (2, 200):  # a distance of every row to every kept one would take 16 MB more
+        tracemalloc.start()
+        order(x, k, tie)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 2**20
+    assert peaks[1] < 12 * x.nbytes
