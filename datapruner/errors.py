@@ -9,6 +9,7 @@
       MissingExtraError(ImportError)   with the install line
       FormatError(ValueError)          a saved file of another version, or not one of ours
       OutputError(OSError)             a file that cannot be written: it exists, the disk is full
+      EngineError(RuntimeError)        workers that were lost, and could not be replaced
 
 A message says what was wrong with the actual values, where, and how to fix it. The base classes
 from the standard library let callers catch what they already catch.
@@ -22,6 +23,7 @@ from difflib import get_close_matches
 __all__ = [
     "BudgetError",
     "DataPrunerError",
+    "EngineError",
     "FormatError",
     "InputError",
     "MissingColumnError",
@@ -67,6 +69,10 @@ class FormatError(DataPrunerError, ValueError):
 
 class OutputError(DataPrunerError, OSError):
     """A file could not be written; what stood there before is untouched."""
+
+
+class EngineError(DataPrunerError, RuntimeError):
+    """Work that an engine handed out was lost for good; the message says which, and why."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

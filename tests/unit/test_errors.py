@@ -20,6 +20,7 @@ from datapruner import errors
         ("MissingExtraError", ImportError),
         ("FormatError", ValueError),
         ("OutputError", OSError),
+        ("EngineError", RuntimeError),
     ],
 )
 def test_each_error_is_ours_and_what_callers_already_catch(name: str, also: type) -> None:
