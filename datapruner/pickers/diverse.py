@@ -1,42 +1,41 @@
-"""Diverse pickers: rows offered so that what is kept covers the whole corpus.
+"""k-centre and herding: rows offered so that what is kept stands for the whole corpus.
 
 k-centre greedy (Gonzalez 1985; Sener and Savarese 2018, arXiv:1708.00489): start at the row nearest
 the mean, then always offer the row farthest from everything kept so far. The covering radius, the
 largest distance of any row to its nearest kept row, is at most twice the smallest possible for that
 many rows. Outliers are by definition far away, so they are kept first: clean the data before.
-
 Distances are 1 - cosine, which orders rows as the Euclidean distance of unit rows does; the factor
-of two holds in the latter. One dot product per row and step: O(n * k * d) time, and four columns of
-length n besides the embeddings, which ``kcentre`` holds once as float32 up to 1 GiB and reads again
-at every step beyond that.
+of two holds in the latter.
 
-The answer does not depend on the order of the rows. Every dot product is summed inside its own row
-(a matrix product would round differently with the position of a row in its block), the mean is
-summed in the order of the tie keys, and exact ties go to the smaller key.
+Herding (Welling 2009; Chen, Welling and Smola 2010, arXiv:1203.3472) keeps the mean of what is kept
+near the mean of all: with t rows kept it offers the row with the largest dot product with
+``w = (t + 1) mean - sum of the kept rows``. On unit rows that is also the row that brings the two
+means nearest together. Their gap falls about as 1 / t, that of a random draw as 1 / sqrt(t). A
+widely used library takes the row *farthest* from w instead; here the gap is tested.
+
+Both take one dot product per row and step: O(n * k * d) time, and a few columns of length n besides
+the embeddings, which are held once as float32 up to 1 GiB and read again at every step beyond that.
+The answer does not depend on the order of the rows (see ``rows.py``); exact ties go to the smaller
+tie key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import numpy.typing as npt
 
 from datapruner.core.ledger import Ledger
 from datapruner.core.scores import Scores
 from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray, UInt64Array
-from datapruner.errors import InputError, ScoreError
-from datapruner.vectors.store import Vectors, open_vectors
+from datapruner.errors import InputError
+from datapruner.pickers.greedy import Greedy, offer, usable_rows
+from datapruner.pickers.rows import UnitRows, embedding_of
+from datapruner.vectors.store import Vectors
 
-__all__ = ["FarthestFirst", "kcentre", "kcentre_order"]
-
-BLOCK_VALUES = 1 << 22  # values touched at once: 16 MiB of float32
-PIECE = 4096  # columns summed at once: longer sums NumPy cuts where the rows' number says
-HELD_BYTES = 1 << 30  # vectors up to this size are read once, larger ones again at every step
+__all__ = ["FarthestFirst", "Herd", "herding", "herding_order", "kcentre", "kcentre_order"]
 
 
 class FarthestFirst:
-    """The state of the greedy: for every row, how far it is from the nearest kept row.
+    """The state of k-centre: for every row, how far it is from the nearest kept row.
 
     Args:
         x: shape (n, d), floating, or ``Vectors``; any row lengths but zero. Never written to.
@@ -48,7 +47,7 @@ class FarthestFirst:
         ScoreError: a usable row is zero or not finite (names the first five).
     """
 
-    __slots__ = ("_inverse", "_tie", "_x", "distance", "start")
+    __slots__ = ("_rows", "distance", "start")
 
     distance: FloatArray
     start: int
@@ -56,21 +55,17 @@ class FarthestFirst:
     def __init__(
         self, x: AnyArray | Vectors, tie: UInt64Array, usable: BoolArray | None = None
     ) -> None:
-        if isinstance(x, np.ndarray) and x.ndim != 2:
-            raise InputError(f"embedding has shape {x.shape}; expected (rows, dimensions).")
-        if tie.shape != (len(x),):
-            raise InputError(f"tie has shape {tie.shape}; expected ({len(x)},), one key per row.")
-        self._x = x
-        self._tie = tie
-        live = np.ones(len(x), dtype=bool) if usable is None else usable
-        self._inverse = self._inverse_lengths(live)
+        self._rows = UnitRows(x, tie, usable, asked_by="k-centre")
+        live = self._rows.is_usable
         self.distance = np.where(live, np.float32(np.inf), np.float32(-np.inf))
         self.start = -1
         if live.any():
-            near = self._cosines(self._mean_direction())
-            self.start = self._best(np.where(live, near, np.float32(-np.inf)))
+            mean = self._rows.mean()
+            length = float(np.sqrt((mean * mean).sum()))
+            near = self._rows.cosines((mean / length if length else mean).astype(np.float32))
+            self.start = self._rows.first_of(np.where(live, near, np.float32(-np.inf)))
 
-    def farthest(self) -> int:
+    def best(self) -> int:
         """The row to offer next: first the start, then the farthest one; -1 when none is left.
 
         Rows at exactly the same distance go by the smaller tie key, then by the smaller row number.
@@ -80,12 +75,11 @@ class FarthestFirst:
             return -1
         if top == np.inf and self.distance[self.start] == np.inf:
             return self.start
-        return self._best(self.distance)
+        return self._rows.first_of(self.distance)
 
     def cover(self, row: int) -> None:
         """The row is kept: no row is farther away than its distance to this one from now on."""
-        values = self._x.take(np.array([row]))[0] if isinstance(self._x, Vectors) else self._x[row]
-        away = np.maximum(1 - self._cosines(values.astype(np.float32) * self._inverse[row]), 0)
+        away = np.maximum(1 - self._rows.cosines(self._rows.unit(row)), 0)
         np.fmin(self.distance, away, out=self.distance)  # a row that is not usable may be NaN
         self.distance[row] = -np.inf
 
@@ -93,61 +87,42 @@ class FarthestFirst:
         """The row was refused: it is not offered again and covers nothing."""
         self.distance[row] = -np.inf
 
-    def _best(self, value: FloatArray) -> int:
-        tied = np.flatnonzero(value == value.max())
-        return int(tied[0] if len(tied) == 1 else tied[np.argmin(self._tie[tied])])
 
-    def _blocks(self) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-        if isinstance(self._x, Vectors):
-            yield from self._x.blocks()
-            return
-        step = max(1, BLOCK_VALUES // max(1, self._x.shape[1]))
-        for start in range(0, len(self._x), step):
-            yield start, self._x[start : start + step].astype(np.float32, copy=False)
+class Herd:
+    """The state of herding: which way the mean of what is kept should move.
 
-    def _cosines(self, direction: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        out = np.zeros_like(self._inverse)
-        with np.errstate(invalid="ignore", over="ignore"):  # rows that are not usable
-            for start, block in self._blocks():
-                part = out[start : start + len(block)]
-                np.einsum("nd,d->n", block[:, :PIECE], direction[:PIECE], out=part)
-                for first in range(PIECE, len(direction), PIECE):
-                    columns = slice(first, first + PIECE)
-                    part += np.einsum("nd,d->n", block[:, columns], direction[columns])
-            out *= self._inverse
-        return out
+    Args:
+        x, tie, usable: as for ``FarthestFirst``; the mean to keep near is that of the usable rows.
 
-    def _inverse_lengths(self, live: BoolArray) -> npt.NDArray[np.float32]:
-        """1 / length of every usable row, 0 for the others."""
-        square = np.zeros(len(live), dtype=np.float64)
-        for start, block in self._blocks():
-            wide = block.astype(np.float64)
-            for first in range(0, wide.shape[1], PIECE):
-                piece = wide[:, first : first + PIECE]
-                square[start : start + len(block)] += np.einsum("nd,nd->n", piece, piece)
-        bad = np.flatnonzero(live & ~(np.isfinite(square) & (square > 0)))
-        if len(bad):
-            named = ", ".join(str(int(row)) for row in bad[:5])
-            raise ScoreError(
-                f"k-centre: {len(bad)} vectors are zero or not finite (rows {named}"
-                f"{', ...' if len(bad) > 5 else ''}). Drop them or embed them again."
-            )
-        inverse: npt.NDArray[np.float32] = np.zeros(len(live), dtype=np.float32)
-        inverse[live] = 1.0 / np.sqrt(square[live])
-        return inverse
+    Raises:
+        InputError, ScoreError: as for ``FarthestFirst``.
+    """
 
-    def _mean_direction(self) -> npt.NDArray[np.float32]:
-        order = np.argsort(self._tie, kind="stable")
-        order = order[self._inverse[order] > 0]
-        width = self._x.d if isinstance(self._x, Vectors) else self._x.shape[1]
-        total = np.zeros(width, dtype=np.float64)
-        step = max(1, BLOCK_VALUES // max(1, width))
-        for first in range(0, len(order), step):
-            rows = order[first : first + step]
-            values = self._x.take(rows) if isinstance(self._x, Vectors) else self._x[rows]
-            total += (values.astype(np.float64) * self._inverse[rows, None]).sum(0)
-        length = float(np.sqrt((total * total).sum()))
-        return (total / length if length else total).astype(np.float32)
+    __slots__ = ("_is_left", "_mean", "_rows", "_wish")
+
+    def __init__(
+        self, x: AnyArray | Vectors, tie: UInt64Array, usable: BoolArray | None = None
+    ) -> None:
+        self._rows = UnitRows(x, tie, usable, asked_by="herding")
+        self._is_left = self._rows.is_usable.copy()
+        self._mean = self._rows.mean()
+        self._wish = self._mean.copy()
+
+    def best(self) -> int:
+        """The row to offer next: the one that points most the way that is wanted; -1 for none."""
+        if not self._is_left.any():
+            return -1
+        gain = self._rows.cosines(self._wish.astype(np.float32))
+        return self._rows.first_of(np.where(self._is_left, gain, np.float32(-np.inf)))
+
+    def cover(self, row: int) -> None:
+        """The row is kept: the mean has come its way."""
+        self._wish += self._mean - self._rows.unit(row)
+        self._is_left[row] = False
+
+    def drop(self, row: int) -> None:
+        """The row was refused: it is not offered again, and the mean stays where it is."""
+        self._is_left[row] = False
 
 
 def kcentre_order(x: AnyArray | Vectors, k: int, tie: UInt64Array) -> IntArray:
@@ -165,14 +140,24 @@ def kcentre_order(x: AnyArray | Vectors, k: int, tie: UInt64Array) -> IntArray:
         InputError: ``k`` is outside 0..n, or the shapes disagree.
         ScoreError: a row has no direction.
     """
-    if not 0 <= k <= len(x):
-        raise InputError(f"k = {k} centres of {len(x)} rows; give 0 <= k <= {len(x)}.")
-    greedy = FarthestFirst(x, tie)
-    order = np.empty(k, dtype=np.int64)
-    for step in range(k):
-        order[step] = greedy.farthest()
-        greedy.cover(int(order[step]))
-    return order
+    _check_k(k, len(x), "centres")
+    return _first(FarthestFirst(x, tie), k)
+
+
+def herding_order(x: AnyArray | Vectors, k: int, tie: UInt64Array) -> IntArray:
+    """The first ``k`` rows of herding, distinct; the row nearest the mean direction first.
+
+    Args:
+        x, k, tie: as for ``kcentre_order``; here, too, a smaller ``k`` gives a prefix.
+
+    Returns:
+        Shape (k,), int64.
+
+    Raises:
+        InputError, ScoreError: as for ``kcentre_order``.
+    """
+    _check_k(k, len(x), "herded rows")
+    return _first(Herd(x, tie), k)
 
 
 def kcentre(scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:
@@ -186,18 +171,32 @@ def kcentre(scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None
         MissingColumnError: the items carry no ``embedding``.
         ScoreError: a vector has no direction.
     """
-    items = scores.items
-    vectors = open_vectors(items.feature("embedding", "k-centre"))
-    held = 4 * vectors.n * vectors.d <= HELD_BYTES
-    x = vectors.take(np.arange(vectors.n)) if held else vectors
-    greedy = FarthestFirst(x, items.tie_keys(), items.is_countable)
-    for row in ledger.order.tolist():
-        greedy.cover(row)
-    while not ledger.full:
-        row = greedy.farthest()
-        if row < 0:
-            break
-        if ledger.admit(row):
-            greedy.cover(row)
-        else:
-            greedy.drop(row)
+    x = embedding_of(scores.items, "k-centre")
+    offer(FarthestFirst(x, scores.items.tie_keys(), usable_rows(scores, ledger)), ledger)
+
+
+def herding(scores: Scores, ledger: Ledger, *, rng: np.random.Generator) -> None:
+    """Herding: offer the row that brings the mean of what is kept nearest to the mean of all.
+
+    Rows that the ledger already holds (pinned ones) count from the start; a row that it refuses
+    does not. The values of the scores are not looked at, and ``rng`` is not used.
+
+    Raises:
+        MissingColumnError: the items carry no ``embedding``.
+        ScoreError: a vector has no direction.
+    """
+    x = embedding_of(scores.items, "herding")
+    offer(Herd(x, scores.items.tie_keys(), usable_rows(scores, ledger)), ledger)
+
+
+def _check_k(k: int, n: int, what: str) -> None:
+    if not 0 <= k <= n:
+        raise InputError(f"k = {k} {what} of {n} rows; give 0 <= k <= {n}.")
+
+
+def _first(greedy: Greedy, k: int) -> IntArray:
+    order = np.empty(k, dtype=np.int64)
+    for step in range(k):
+        order[step] = greedy.best()
+        greedy.cover(int(order[step]))
+    return order
