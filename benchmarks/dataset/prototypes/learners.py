@@ -8,9 +8,14 @@ framework spends most of a step on its own book-keeping (three to five times slo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+# From the logits of a batch and its row numbers to the gradient of the mean loss in the logits;
+# may write into the logits.
+Slope = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,34 @@ def predictions(
     learner: Learner, x: np.ndarray, y: np.ndarray, held: np.ndarray, classes: int, seed: int
 ) -> np.ndarray:
     """Classes of the held-out rows after the same training; arguments as in ``accuracy``."""
-    weights = _train(learner, x, y, classes, np.random.default_rng(seed))
-    return np.concatenate([_forward(weights, rows)[-1].argmax(1) for rows in _pieces(held)])
+    weights = train(learner, x, cross_entropy(y), classes, np.random.default_rng(seed))
+    return outputs(weights, held).argmax(1)
+
+
+def outputs(weights: list[np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Logits of some rows under trained weights: shape (m, classes)."""
+    return np.concatenate([_forward(weights, rows)[-1] for rows in _pieces(x)])
+
+
+def cross_entropy(y: np.ndarray) -> Slope:
+    """The slope of the mean cross-entropy with the labels ``y`` of all rows."""
+
+    def slope(logits: np.ndarray, take: np.ndarray) -> np.ndarray:
+        truth = y[take]
+        softmax(logits)
+        logits[np.arange(len(truth)), truth] -= 1
+        logits /= len(truth)
+        return logits
+
+    return slope
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, written over the logits."""
+    logits -= logits.max(1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(1, keepdims=True)
+    return logits
 
 
 def _pieces(x: np.ndarray) -> list[np.ndarray]:
@@ -96,16 +127,15 @@ def _forward(weights: list[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
 
 
 def _backward(
-    weights: list[np.ndarray], grads: list[np.ndarray], x: np.ndarray, y: np.ndarray
+    weights: list[np.ndarray],
+    grads: list[np.ndarray],
+    x: np.ndarray,
+    take: np.ndarray,
+    slope: Slope,
 ) -> None:
-    """Gradient of the mean cross-entropy of one batch, written into ``grads``."""
+    """Gradient of the mean loss of one batch, the rows ``x``, written into ``grads``."""
     layers = _forward(weights, x)
-    logits = layers[-1]
-    logits -= logits.max(1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(1, keepdims=True)
-    logits[np.arange(len(y)), y] -= 1
-    logits /= len(y)
+    logits = slope(layers[-1], take)
     below = layers[0] if len(layers) == 2 else x
     np.matmul(below.T, logits, out=grads[-2])
     logits.sum(0, out=grads[-1])
@@ -116,23 +146,24 @@ def _backward(
         back.sum(0, out=grads[1])
 
 
-def _train(
-    learner: Learner, x: np.ndarray, y: np.ndarray, classes: int, rng: np.random.Generator
+def train(
+    learner: Learner, x: np.ndarray, slope: Slope, classes: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
+    """Weights after training on the rows ``x`` with the loss that ``slope`` belongs to."""
     shapes = _shapes(x.shape[1], learner.hidden, classes)
     flat = _initial(shapes, rng)
-    slope, first, second = np.zeros_like(flat), np.zeros_like(flat), np.zeros_like(flat)
+    gradient, first, second = np.zeros_like(flat), np.zeros_like(flat), np.zeros_like(flat)
     scratch = np.empty_like(flat)
-    weights, grads = _views(flat, shapes), _views(slope, shapes)
+    weights, grads = _views(flat, shapes), _views(gradient, shapes)
     batch = min(learner.batch, len(x))
     rows = _batches(len(x), batch, learner.steps, rng)
     for step in range(learner.steps):
         take = rows[step * batch : (step + 1) * batch]
-        _backward(weights, grads, x[take], y[take])
+        _backward(weights, grads, x[take], take, slope)
         rate = learner.rate * 0.5 * (1 + np.cos(np.pi * step / learner.steps))
         first *= 0.9
-        first += 0.1 * slope
-        np.square(slope, out=scratch)
+        first += 0.1 * gradient
+        np.square(gradient, out=scratch)
         second *= 0.999
         second += 0.001 * scratch
         np.multiply(second, 1 / (1 - 0.999 ** (step + 1)), out=scratch)
