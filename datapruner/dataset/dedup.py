@@ -120,7 +120,8 @@ def dedup(
         ignore_case: exact copies may differ in case (near-copies always may).
         budget: a limit beside the duplicates: with a number or share of rows, exactly as many
             stay (fewer only where the text stages leave fewer), and eps is found, not given.
-        k: clusters of the semantic stage; None: the square root of n.
+        k: clusters of the semantic stage; None: one up to 50,000 rows, which compares all
+            pairs, then the square root of n.
         probes: 2 compares rows with what the second-nearest cluster keeps, too.
         against: other rows, in any container or file (vectors where data is vectors): what repeats
             one of them by any stage goes, whatever the keep order.

@@ -40,7 +40,6 @@ from datapruner.errors import InputError, ScoreError
 from datapruner.methods import METHODS, load
 from datapruner.pickers.cuts import DIGITS, Cut, check_cuttable, narrowed
 from datapruner.scorers.complexity import complexity, mean_spread, separation, shares
-from datapruner.scorers.concepts import concept_count
 from datapruner.scorers.duplicates import Comparison
 from datapruner.vectors.centroids import Centroids
 from datapruner.vectors.kmeans import default_k, fit_sample
@@ -87,7 +86,8 @@ class Recipe:
         """How many clusters: as asked, else the method's own choice for so many rows."""
         if self.scorer.k:
             return int(self.scorer.k)
-        return concept_count(usable) if self.method == "concepts" else default_k(usable)
+        own = getattr(self.scorer, "default_k", default_k)
+        return int(own(usable))
 
 
 @dataclass(frozen=True)

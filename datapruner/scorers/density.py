@@ -8,7 +8,7 @@
 
 ``clusters="once"`` uses the same clusters for both ends: the centroids stay, while sizes, d_intra
 and with them the complexities are taken over what is left. ``"again"`` looks for duplicates in
-clusters of its own (the square root of n, as ``duplicates`` does) and fits the concepts to what is
+clusters of its own (as many as ``duplicates`` takes) and fits the concepts to what is
 left, for clusters that were nothing but copies are no concepts; it costs a second clustering.
 
 What is ruled out is never offered to a picker, counts for no quota and is explained: the row it
@@ -36,7 +36,7 @@ from datapruner.core.types import BoolArray, FloatArray
 from datapruner.errors import InputError
 from datapruner.scorers.clustered import Clustered, cluster
 from datapruner.scorers.concepts import Concepts, concept_count
-from datapruner.scorers.duplicates import Duplicates, keep_order
+from datapruner.scorers.duplicates import Duplicates, cluster_count, keep_order
 
 if TYPE_CHECKING:
     from datapruner.engines.base import Engine
@@ -153,10 +153,9 @@ class Density(Concepts):
 
     def _first(self, items: Items, run: dict[str, Any]) -> Clustered:
         """Clusters to look for duplicates in."""
-        from datapruner.vectors.kmeans import default_k
 
         def choose(usable: int) -> int:
-            return default_k(usable) if self._is_twice else self.k or concept_count(usable)
+            return cluster_count(usable) if self._is_twice else self.k or concept_count(usable)
 
         return cluster(items, self._clustering(), choose, method="density", **run)
 

@@ -19,7 +19,7 @@ cluster is ever cut into pieces that are searched apart; decisions are settled e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -41,10 +41,33 @@ from datapruner.vectors.store import Vectors
 if TYPE_CHECKING:
     from datapruner.engines.base import Engine
 
-__all__ = ["KEEP", "SEMANTIC", "Comparison", "Duplicates", "keep_order"]
+__all__ = ["KEEP", "SEMANTIC", "Comparison", "Duplicates", "cluster_count", "keep_order"]
 
 KEEP = ("hard", "easy", "first", "best")
 SEMANTIC = "semantic"
+
+EXHAUSTIVE = 50_000
+"""Rows up to which all pairs are compared: at 384 dimensions some ten seconds of a core, a fraction
+of what embedding them took."""
+
+
+def cluster_count(n: int) -> int:
+    """How many clusters to look in when nobody says.
+
+    One up to 50,000 rows: all pairs are compared then, and none is cut by a border. Above that the
+    square root of n, where the work of clustering and of comparing balance.
+
+    Args:
+        n: number of rows.
+
+    Returns:
+        k in [1, max(1, n)].
+
+    Source: the square root is D4's rule (Tirumala et al. 2023, arXiv:2308.12284).
+    """
+    from datapruner.vectors.kmeans import default_k
+
+    return 1 if n <= EXHAUSTIVE else default_k(n)
 
 
 @dataclass(frozen=True)
@@ -56,7 +79,7 @@ class Duplicates(Clustering):
         rule: ``"leader"``, ``"any_earlier"`` or ``"components"``.
         keep: which row of a group stays: ``"hard"``, ``"easy"``, ``"first"`` or ``"best"``.
         by: the numeric feature that ``"best"`` goes by, highest first.
-        k: number of clusters; None: the square root of n, at least 10 and at most 50,000.
+        k: number of clusters; None: see ``cluster_count``.
         probes: 2 compares what is left with the second-nearest cluster, too.
     """
 
@@ -69,6 +92,7 @@ class Duplicates(Clustering):
 
     needs: ClassVar[frozenset[str]] = frozenset({"embedding"})
     meaning: ClassVar[str] = "more redundant"
+    default_k: ClassVar[Callable[[int], int]] = staticmethod(cluster_count)
 
     def __post_init__(self) -> None:
         """Refuse parameters that no run could use."""
@@ -146,10 +170,9 @@ class Duplicates(Clustering):
         engine: Engine | None = None,
     ) -> Clustered:
         """Every usable row with its cluster."""
-        from datapruner.vectors.kmeans import default_k
 
         def choose(usable: int) -> int:
-            return self.k or default_k(usable)
+            return self.k or cluster_count(usable)
 
         return cluster(
             items, self, choose, method="duplicates", seed=seed, progress=progress, engine=engine
