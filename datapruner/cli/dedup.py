@@ -63,7 +63,8 @@ Limit = Annotated[
     ),
 ]
 Clusters = Annotated[
-    int | None, typer.Option("--k", metavar="N", help="Clusters; default: 1 to 50,000 rows, then sqrt(rows).")
+    int | None,
+    typer.Option("--k", metavar="N", help="Clusters; default: 1 to 50,000 rows, then sqrt(rows)."),
 ]
 Probes = Annotated[
     int, typer.Option("--probes", metavar="N", help="2: the second-nearest cluster as well.")

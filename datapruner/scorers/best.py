@@ -19,26 +19,29 @@ from datapruner.scorers.pairs import (
     Members,
     exact_similarity,
     hits,
-    small_rows,
 )
+from datapruner.vectors.content import row_dot
 
 __all__ = ["Best", "Scratch"]
 
 LOWEST = np.float32(-3)  # between NOTHING and any similarity, whatever its rounding
+WIDENED = 1 << 17  # values widened to float64 at a time: 1 MiB, which stays in the cache
 MOST_WAITING = 1 << 18  # candidates kept before they are settled: 5 MiB
 MOST_ALIKE = np.float32(np.inf)  # in place of a product: nothing that comes later is more similar
 
 
 class Scratch:
-    """Memory for one tile and one mask, used again for every tile.
+    """Memory that is used again for every tile, mask and batch of pairs.
 
-    Fresh memory costs a tenth of the product that is written to it (measured). Not for use by two
-    threads at a time.
+    Fresh memory costs a tenth of the product that is written to it, and more than a pair settled in
+    float64 (measured). Not for use by two threads at a time.
     """
 
     def __init__(self) -> None:
         self._tile = np.empty(0, dtype=np.float32)
         self._mask = np.empty(0, dtype=bool)
+        self._narrow = np.empty((0, 0), dtype=np.float32)
+        self._wide = np.empty((2, 0, 0), dtype=np.float64)
 
     def product(self, left: Float32Array, right: Float32Array) -> Float32Array:
         """Shape (len(left), len(right)): inner products of rows; good until the next call."""
@@ -54,6 +57,26 @@ class Scratch:
             self._mask = np.empty(tile.size, dtype=bool)
         mask = self._mask[: tile.size].reshape(tile.shape)
         return np.greater_equal(tile, floor[:, None], out=mask)
+
+    def similarity(
+        self, left: Float32Array, row: IntArray, right: Float32Array, place: IntArray
+    ) -> Float32Array:
+        """``pairs.exact_similarity`` of ``left[row]`` and ``right[place]``."""
+        d = left.shape[1]
+        if self._narrow.shape[1] != d:
+            size = max(1, WIDENED // max(1, d))
+            self._narrow = np.empty((size, d), dtype=np.float32)
+            self._wide = np.empty((2, size, d), dtype=np.float64)
+        size = len(self._narrow)
+        value = np.empty(row.size, dtype=np.float32)
+        for start in range(0, row.size, size):
+            some = slice(start, min(start + size, row.size))
+            narrow, wide = self._narrow[: some.stop - start], self._wide[:, : some.stop - start]
+            for of, rows, out in ((left, row, wide[0]), (right, place, wide[1])):
+                # Other modes than "clip" go through memory of their own; no row is out of range.
+                out[...] = np.take(of, rows[some], axis=0, out=narrow, mode="clip")
+            value[some] = row_dot(wide[0], wide[1])
+        return np.clip(value, np.float32(-1), np.float32(1))
 
 
 class Best:
@@ -147,11 +170,12 @@ class Best:
 
     def exact(self, row: IntArray, place: IntArray) -> Float32Array:
         """Exact similarities of rows of the block to members, pair by pair."""
+        held = self.members.held
+        if held is not None:
+            return self.scratch.similarity(self.block, row, held, place)
         value = np.empty(row.size, dtype=np.float32)
-        held = self.members.held is not None
-        size = small_rows(8 * self.block.shape[1]) if held else PAIRS
-        for start in range(0, row.size, size):
-            some = slice(start, start + size)
+        for start in range(0, row.size, PAIRS):
+            some = slice(start, start + PAIRS)
             value[some] = exact_similarity(self.block[row[some]], self.members.unit(place[some]))
         return value
 

@@ -51,7 +51,7 @@ HELD_BYTES = 128 * 2**20
 PAIRS = 4096
 """Pairs whose rows are fetched at a time."""
 
-SMALL_BYTES = 96 * 2**10
+SMALL_BYTES = 120 * 2**10
 """Size of temporary arrays in inner loops. The C library hands blocks of 128 KiB and more back to
 the system and fetches them again, page by page: with larger arrays a pair settled in float64 is six
 times as dear, and a row scaled twice (measured)."""
@@ -148,12 +148,11 @@ class Read:
         no direction."""
         # Rows are written in order and fetched from here and there: the other way round, scattered
         # over so much memory, takes three times as long (measured).
-        d = self._raw.shape[1]
-        out = np.empty((stop - start, d), dtype=np.float32)
-        size = small_rows(4 * d)
+        out = self._raw.take(self._at[start:stop], axis=0)
+        size = small_rows(out.strides[0])
         for first in range(0, len(out), size):
-            part = self._at[start + first : min(start + first + size, stop)]
-            out[first : first + part.size] = unit_rows(self._raw[part])[0]
+            part = out[first : first + size]
+            part[...] = unit_rows(part)[0]
         return out
 
 

@@ -241,6 +241,12 @@ def test_an_exact_similarity_knows_nothing_of_its_neighbours() -> None:
     together = exact_similarity(x, x[::-1])
     alone = [exact_similarity(x[i : i + 1], x[::-1][i : i + 1])[0] for i in range(0, 700, 23)]
     assert together[::23].tobytes() == np.array(alone, dtype=np.float32).tobytes()
+    scratch, places = Scratch(), np.arange(700)
+    for rows in (places, places[::-1], places[5:6], places[:0], np.repeat(places, 2)):
+        again = scratch.similarity(x, rows, x[::-1], rows)
+        assert again.tobytes() == together[rows].tobytes()
+    narrower = scratch.similarity(x[:, :7], places, x[::-1, :7], places)
+    assert narrower.tobytes() == exact_similarity(x[:, :7], x[::-1, :7]).tobytes()
 
 
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=25))
