@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     from datapruner.core.scores import Scores as Scores
     from datapruner.core.selection import Selection as Selection
     from datapruner.dataset.dedup import dedup as dedup
+    from datapruner.dataset.distill.advice import suggest_alpha as suggest_alpha
+    from datapruner.dataset.distill.cache import TeacherCache as TeacherCache
+    from datapruner.dataset.distill.loss import kd_loss as kd_loss
+    from datapruner.dataset.distill.subsets import kd_subset as kd_subset
     from datapruner.dataset.prune import prune as prune
     from datapruner.dataset.prune import score as score
     from datapruner.dataset.recommend import recommend as recommend
+    from datapruner.dataset.resample import resample as resample
+    from datapruner.dataset.schedule import Schedule as Schedule
     from datapruner.errors import BudgetError as BudgetError
     from datapruner.errors import DataPrunerError as DataPrunerError
     from datapruner.errors import FormatError as FormatError
@@ -43,14 +49,20 @@ _HOME = {
     "Pruner": "core.pruner",
     "Reason": "core.reason",
     "Report": "core.report",
+    "Schedule": "dataset.schedule",
     "Scores": "core.scores",
     "Selection": "core.selection",
+    "TeacherCache": "dataset.distill.cache",
     "blend": "core.blend",
     "dedup": "dataset.dedup",
+    "kd_loss": "dataset.distill.loss",
+    "kd_subset": "dataset.distill.subsets",
     "prune": "dataset.prune",
     "recommend": "dataset.recommend",
+    "resample": "dataset.resample",
     "score": "dataset.prune",
     "select": "core.pruner",
+    "suggest_alpha": "dataset.distill.advice",
     **dict.fromkeys(
         (
             "BudgetError",
@@ -82,17 +94,23 @@ __all__ = [
     "Pruner",
     "Reason",
     "Report",
+    "Schedule",
     "ScoreError",
     "Scores",
     "Selection",
+    "TeacherCache",
     "UnknownMethodError",
     "__version__",
     "blend",
     "dedup",
+    "kd_loss",
+    "kd_subset",
     "prune",
     "recommend",
+    "resample",
     "score",
     "select",
+    "suggest_alpha",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
