@@ -82,9 +82,8 @@ def batches(sizes: Sequence[int], room: int) -> Iterator[range]:
 
 def _read(vectors: Vectors, groups: Sequence[IntArray], held_bytes: int) -> Iterator[Members]:
     """The groups' members, held where all of them fit."""
-    if sum(rows.size for rows in groups) * vectors.d * 4 > held_bytes:
-        for rows in groups:  # one alone
-            yield Members(vectors, rows, held_bytes)
+    if len(groups) == 1:
+        yield Members(vectors, groups[0], held_bytes)
         return
     read = Read(vectors, np.concatenate(groups))
     stop = 0

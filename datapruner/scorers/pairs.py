@@ -106,8 +106,12 @@ class Members:
         return int(self.rows.size)
 
     def only(self, places: IntArray) -> Members:
-        """The members at these positions."""
-        held = None if self.held is None else self.held[places]
+        """The members at these positions, ascending; they take over the memory of the rows held."""
+        held, self.held = self.held, None
+        if held is not None:
+            for some in blocks(np.arange(places.size), BLOCK_ROWS):
+                held[some] = held[places[some]]  # ascending: nothing is overwritten that is needed
+            held = held[: places.size]
         return Members(self.vectors, self.rows[places], self.held_bytes, held)
 
     def slabs(self) -> Iterator[tuple[IntArray, Float32Array]]:
@@ -148,17 +152,21 @@ class Read:
         no direction."""
         # Rows are written in order and fetched from here and there: the other way round, scattered
         # over so much memory, takes three times as long (measured).
-        out = self._raw.take(self._at[start:stop], axis=0)
-        size = small_rows(out.strides[0])
-        for first in range(0, len(out), size):
-            part = out[first : first + size]
-            part[...] = unit_rows(part)[0]
-        return out
+        return scaled(self._raw.take(self._at[start:stop], axis=0))
 
 
 def unit_taken(vectors: Vectors, rows: IntArray) -> Float32Array:
     """Some rows at length one, shape (len(rows), d), in the order asked; read forwards."""
-    return Read(vectors, rows).unit(0, rows.size)
+    return scaled(vectors.take(rows))
+
+
+def scaled(rows: Float32Array) -> Float32Array:
+    """The same array with its rows scaled to length one, zero where they have no direction."""
+    size = small_rows(rows.strides[0])
+    for first in range(0, len(rows), size):
+        part = rows[first : first + size]
+        part[...] = unit_rows(part)[0]
+    return rows
 
 
 def small_rows(row_bytes: int) -> int:

@@ -117,11 +117,12 @@ class Vectors:
             chunk = order[first : first + TAKE_ROWS]
             owner = np.searchsorted(self._starts, rows[chunk], side="right") - 1
             for p in np.unique(owner):
-                where: Any = chunk[owner == p]
+                where = chunk[owner == p]
                 picked = rows[where] - self._starts[p]
-                if forwards:  # they stand together, and a slice is written faster
-                    where = slice(where[0], where[-1] + 1)
-                out[where] = _picked(self._parts[p], picked)
+                if forwards:  # they stand together, and need no memory in between
+                    _pick(self._parts[p], picked, out[where[0] : where[-1] + 1])
+                else:
+                    out[where] = _pick(self._parts[p], picked)
                 self._give_back(p)
         return out
 
@@ -158,9 +159,16 @@ class Vectors:
             held.madvise(mmap.MADV_DONTNEED)
 
 
-def _picked(part: AnyArray, rows: IntArray) -> npt.NDArray[np.float32]:
-    # ``take`` is faster, but copies a whole part that is not in C order.
-    return as_float32(part.take(rows, axis=0) if part.flags.c_contiguous else part[rows])
+def _pick(part: AnyArray, rows: IntArray, out: AnyArray | None = None) -> npt.NDArray[np.float32]:
+    """Some rows of a part; written to ``out``, shape (len(rows), d), float32, if it is given."""
+    # ``take`` is faster, but copies a whole part that is not in C order; with another mode than
+    # "clip" it would use memory of its own, too. No row is out of range.
+    if out is not None and part.dtype == np.float32 and part.flags.c_contiguous:
+        return np.take(part, rows, axis=0, out=out, mode="clip")
+    found = as_float32(part.take(rows, axis=0) if part.flags.c_contiguous else part[rows])
+    if out is not None:
+        out[...] = found
+    return found
 
 
 def as_float32(values: AnyArray) -> npt.NDArray[np.float32]:

@@ -23,6 +23,7 @@ from common import env, loaders
 from datapruner.core.items import Items
 from datapruner.scorers.duplicates import Duplicates
 from datapruner.vectors.embed import resolve_embedder
+from datapruner.vectors.kmeans import default_k
 
 SETS = ("goemotions/train", "clinc150/train", "banking77/train")
 
@@ -49,12 +50,13 @@ def main() -> None:
     rows = texts(given.rows)
     vectors = np.asarray(resolve_embedder(given.embedder).encode(rows), dtype=np.float32)
     items = Items.of(len(rows), embedding=vectors)
+    clusters = default_k(len(rows))
     answer: dict[str, Any] = {"rows": len(rows), "embedder": given.embedder, "runs": []}
     for rule in ("any_earlier", "leader"):
         for eps in (0.05, 0.1, 0.2):
             whole, whole_cpu = dropped(items, rule=rule, eps=eps, k=1)
             for probes in (1, 2):
-                found, cpu = dropped(items, rule=rule, eps=eps, probes=probes)
+                found, cpu = dropped(items, rule=rule, eps=eps, probes=probes, k=clusters)
                 answer["runs"].append(
                     {
                         "rule": rule,
