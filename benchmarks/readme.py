@@ -67,7 +67,36 @@ def speed() -> str:
             f"{beside['peak_above_interpreter_gib']:.2f} GiB",
         ],
     ]
-    return tables.markdown(["what", "measured"], rows)
+    return tables.markdown(["what", "measured"], rows + _scale())
+
+
+def _scale() -> list[list[str]]:
+    """What the recipes for large data cost, and what ten million rows took."""
+    beside = results.latest("dataset-scale-speed-full")
+    large = results.latest("dataset-scale-memory-concepts-full")
+    ratio, peak = beside["cpu_ratio"], beside["peak_above_interpreter_gib"]
+    names = ("concepts", "duplicates", "density")
+    run = large["runs"][-1]
+    return [
+        [
+            f"{', '.join(f'`{name}`' for name in names)}, the same size: CPU beside bare FAISS",
+            ", ".join(f"{ratio[name]:.2f} x" for name in names),
+        ],
+        [
+            "the same: most memory above a bare interpreter",
+            f"{max(peak[name] for name in names):.2f} GiB",
+        ],
+        [
+            f"`concepts`, {run['rows']:,} x {large['dimensions']} in {large['dtype']}, "
+            f"k = {large['k']:,}, --memory {large['memory']}: wall time",
+            f"{run['wall_s']:,.0f} s",
+        ],
+        ["the same: most memory of its own", f"{run['peak_own_gib']:.2f} GiB"],
+        [
+            "the same: CPU a row beside that of a tenth of the rows",
+            f"{large['growth_a_row']:.2f} x",
+        ],
+    ]
 
 
 def main() -> None:
