@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,12 @@ from datapruner.dataset.distill.plan import KEY_BYTES, Plan, row_bytes
 from datapruner.dataset.distill.topk import top_k
 from datapruner.errors import InputError
 
-__all__ = ["Piece", "as_float32", "encode", "join"]
+__all__ = ["Piece", "Room", "as_float32", "encode", "join"]
 
-_CACHED = 1 << 16  # numbers worked on at a time: 256 KiB stay in a core's own cache
+Room = Callable[[int], npt.NDArray[np.uint8]]
+"""Memory of at least that many bytes; what it holds does not matter."""
+
+_CACHED = 1 << 17  # numbers worked on at a time: 512 KiB stay in the cache of a core
 _LOWEST = np.float32(-65504)  # the lowest float16: e to that power is no mass at all
 
 
@@ -29,11 +32,14 @@ class Piece:
         keys: shape (m,), uint64.
         lengths: shape (m,), int64, positions of each row; None: one each.
         arrays: one entry a position, by the names they have in a segment.
+        lent: the memory of the logits, to be used again when these rows are on the disk; None if
+            more rows of it come after these.
     """
 
     keys: UInt64Array
     lengths: IntArray | None
     arrays: Mapping[str, AnyArray]
+    lent: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -55,6 +61,7 @@ class Piece:
             self.keys[start:stop],
             None if self.lengths is None else self.lengths[start:stop],
             {name: array[low:high] for name, array in self.arrays.items()},
+            self.lent if stop == len(self) else None,
         )
 
     def chosen(self, wanted: npt.NDArray[np.bool_]) -> Piece:
@@ -80,7 +87,7 @@ def join(pieces: Sequence[Piece]) -> dict[str, list[AnyArray]]:
     return out
 
 
-def encode(plan: Plan, keys: UInt64Array, ids: Any, logits: Any) -> Piece:
+def encode(plan: Plan, keys: UInt64Array, ids: Any, logits: Any, room: Room) -> Piece:
     """The answers of some rows as they will be stored.
 
     Args:
@@ -88,6 +95,7 @@ def encode(plan: Plan, keys: UInt64Array, ids: Any, logits: Any) -> Piece:
         keys: shape (b,), uint64.
         ids: the same rows as the user knows them, for messages.
         logits: an array or tensor of shape (b, C); with tokens (b, L, C), or b of shape (L_i, C).
+        room: asked for memory for logits that are kept whole.
 
     Raises:
         InputError: another shape, or values that are not finite.
@@ -113,10 +121,15 @@ def encode(plan: Plan, keys: UInt64Array, ids: Any, logits: Any) -> Piece:
                 f"teacher logits have shape {z.shape}; {len(keys)} ids and {plan.classes} classes "
                 f"need ({len(keys)}, {plan.classes})."
             )
-    arrays = _stored(plan, z)
+    lent = None
+    if plan.topk is None:
+        lent = room(2 * z.size)
+        arrays = _whole(z, lent)
+    else:
+        arrays = _short(plan.topk, z)
     if arrays is None:
         raise InputError(_infinite(z, lengths, ids))
-    return Piece(keys, lengths, arrays)
+    return Piece(keys, lengths, arrays, lent)
 
 
 def as_float32(values: Any) -> npt.NDArray[np.float32]:
@@ -134,14 +147,17 @@ def as_float32(values: Any) -> npt.NDArray[np.float32]:
     return array.astype(np.float32, copy=False)
 
 
-def _stored(plan: Plan, z: npt.NDArray[np.float32]) -> dict[str, AnyArray] | None:
-    """The arrays of a segment; None if a value is not finite."""
-    if plan.topk is None:
-        logits = _shifted(z)
-        return None if logits is None else {"logits": logits}
+def _whole(z: npt.NDArray[np.float32], room: npt.NDArray[np.uint8]) -> dict[str, AnyArray] | None:
+    """The logits in the memory that is lent; None if a value is not finite."""
+    out = room[: 2 * z.size].view(np.float16).reshape(z.shape)
+    return {"logits": out} if _shift(z, out) else None
+
+
+def _short(topk: int, z: npt.NDArray[np.float32]) -> dict[str, AnyArray] | None:
+    """The largest logits and the rest; None if a value is not finite."""
     if not np.isfinite(z).all():
         return None
-    short = top_k(z, plan.topk)
+    short = top_k(z, topk)
     values = np.empty(short.values.shape, dtype=np.float16)
     _halve(np.maximum(short.values, _LOWEST, dtype=np.float32), values)
     return {
@@ -151,24 +167,25 @@ def _stored(plan: Plan, z: npt.NDArray[np.float32]) -> dict[str, AnyArray] | Non
     }
 
 
-def _shifted(z: npt.NDArray[np.float32]) -> npt.NDArray[np.float16] | None:
-    """As float16, less the largest of each row; None if a value may not be finite.
+def _shift(z: npt.NDArray[np.float32], out: npt.NDArray[np.float16]) -> bool:
+    """As float16, less the largest of each row; False if a value may not be finite.
 
     Only differences count, and float16 is finest near 0: there the likely classes lie.
     """
-    out = np.empty(z.shape, dtype=np.float16)
     step = max(1, _CACHED // z.shape[1])
+    work = np.empty((min(step, len(z)), z.shape[1]), dtype=np.float32)
     for start in range(0, len(z), step):
         some = z[start : start + step]
+        block = work[: len(some)]
         with np.errstate(over="ignore", invalid="ignore"):
-            block = some - some.max(axis=1, keepdims=True)
+            np.subtract(some, some.max(axis=1, keepdims=True), out=block)
         lowest = block.min()
         if not lowest >= _LOWEST:  # NaN too
             if not np.isfinite(some).all():
-                return None
+                return False
             np.maximum(block, _LOWEST, out=block)
         _halve(block, out[start : start + step])
-    return out
+    return True
 
 
 def _halve(values: npt.NDArray[np.float32], out: npt.NDArray[np.float16]) -> None:

@@ -1,16 +1,21 @@
 """Writing a cache of teacher logits: in segments, beside the teacher's own work, resumable.
 
-Rows are taken in any order and gathered until a segment is full; one thread then sums it up and
-brings it to the disk while the teacher goes on. After a kill the finished segments are verified and
-kept, and only what is missing is asked for; with the same batches in the same order the files end
-with the same bytes.
+Rows are taken in any order and gathered until a segment is full; a thread then sums it up and
+brings it to the disk while the teacher goes on, and another does so with the next, for the disk
+would wait while a segment is summed up. Memory that was written is used again: to be given fresh
+pages by the system costs as much as to round the logits.
+
+After a kill the finished segments are verified and kept, and only what is missing is asked for;
+with the same batches in the same order the files end with the same bytes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import shutil
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +23,7 @@ from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from datapruner.core.types import BoolArray, IntArray, UInt64Array
 from datapruner.dataset.distill.fingerprint import id_keys
@@ -40,6 +46,7 @@ log = logging.getLogger("datapruner")
 SEGMENT_BYTES = 64 * 2**20
 """Long enough that bringing it to the disk is sequential work, short enough to lose in a kill."""
 
+_AT_ONCE = 2  # segments on their way to the disk
 _HEADER_BYTES = 1024  # more than the header of any segment, or of the cache
 
 
@@ -93,8 +100,11 @@ class CacheWriter:
             raise
         self._waiting: list[Piece] = []
         self._bytes = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="datapruner-cache")
-        self._writing: Future[None] | None = None
+        self._spare: list[npt.NDArray[np.uint8]] = []
+        taken = segment_paths(folder)
+        self._numbers = (number for number in itertools.count() if number not in taken)
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="datapruner-cache")
+        self._writing: deque[tuple[Future[None], list[Piece]]] = deque()
 
     @property
     def missing(self) -> int:
@@ -131,7 +141,7 @@ class CacheWriter:
                 f"stands twice among them (near the ids {some}). Write every row once; has(ids) "
                 "tells which are there."
             )
-        self._take(encode(self.plan, self._keys[places], ids, logits), places)
+        self._take(encode(self.plan, self._keys[places], ids, logits, self._room), places)
 
     def ask(self, ids: Any, inputs: Any, teacher: Callable[[Any], Any]) -> None:
         """Write what the teacher says of some rows, unless all of them are there.
@@ -155,7 +165,7 @@ class CacheWriter:
         self._asked[places] = True
         fresh = ~self._has[places]
         if fresh.any():
-            piece = encode(self.plan, self._keys[places], ids, teacher(inputs))
+            piece = encode(self.plan, self._keys[places], ids, teacher(inputs), self._room)
             self._take(piece.chosen(fresh), places[fresh])
 
     def close(self) -> None:
@@ -163,7 +173,7 @@ class CacheWriter:
         try:
             if self._waiting:
                 self._close_segment()
-            self._settle()
+            self._settle(0)
         finally:
             self._release()
 
@@ -181,7 +191,7 @@ class CacheWriter:
             return
         self._waiting = []
         with contextlib.suppress(OutputError):  # the first error is the one to tell
-            self._settle()
+            self._settle(0)
         self._release()
 
     def _places(self, ids: Any) -> Any:
@@ -211,23 +221,32 @@ class CacheWriter:
             start += len(part)
 
     def _close_segment(self) -> None:
-        self._settle()
+        self._settle(_AT_ONCE - 1)
         pieces, self._waiting, self._bytes = self._waiting, [], 0
-        self._writing = self._thread.submit(self._bring, pieces)
+        path = segment_path(self.folder, next(self._numbers))
+        writing = self._threads.submit(lambda: write_segment(path, join(pieces)))
+        self._writing.append((writing, pieces))
 
-    def _bring(self, pieces: list[Piece]) -> None:
-        """Runs in the thread: one segment under the lowest number that is free."""
-        taken = segment_paths(self.folder)
-        number = next(n for n in range(len(taken) + 1) if n not in taken)
-        write_segment(segment_path(self.folder, number), join(pieces))
+    def _settle(self, most: int) -> None:
+        """Wait until at most so many segments are under way.
 
-    def _settle(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
+        In their order: memory is free when the last rows in it are written, and the first of them
+        may be in the segment before.
+        """
+        while len(self._writing) > most:
+            writing, pieces = self._writing.popleft()
             writing.result()
+            self._spare += [piece.lent for piece in pieces if piece.lent is not None]
+
+    def _room(self, size: int) -> npt.NDArray[np.uint8]:
+        """Memory that was used before, if it is large enough."""
+        if self._spare and self._spare[-1].size >= size:
+            return self._spare.pop()
+        self._spare.clear()
+        return np.empty(size, dtype=np.uint8)
 
     def _release(self) -> None:
-        self._thread.shutdown()
+        self._threads.shutdown()
         self._lock.close()
 
 

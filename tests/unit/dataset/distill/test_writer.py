@@ -346,3 +346,25 @@ def test_impossible_sizes_are_refused(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             create(tmp_path / "c", **change)
+
+
+def test_memory_is_used_again_only_when_its_rows_are_on_the_disk(tmp_path, monkeypatch):
+    build(tmp_path / "right", Teacher(), size=200)
+    write, fresh = module.write_segment, []
+    draw = random.Random(0)
+
+    def late(path, arrays):
+        time.sleep(draw.choice([0, 0.01]))  # so that segments overtake one another
+        write(path, arrays)
+
+    empty = np.empty
+    monkeypatch.setattr(module, "write_segment", late)
+    monkeypatch.setattr(
+        module.np, "empty", lambda size, dtype: fresh.append(size) or empty(size, dtype)
+    )
+    with create(tmp_path / "c") as cache:
+        for start in range(0, 200, 4):  # no segment ends where a batch ends
+            cache.write(IDS[start : start + 4], Z[start : start + 4])
+        monkeypatch.undo()
+    assert files(tmp_path / "c") == files(tmp_path / "right")
+    assert 0 < len([size for size in fresh if size == 40]) < 50
