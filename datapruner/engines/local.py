@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from datapruner.engines.base import Columns, GroupTask, Progress, RowTask
 from datapruner.engines.journal import Journal, digest
 from datapruner.engines.memory import Ceiling, parse_memory
 from datapruner.errors import InputError
+from datapruner.vectors.runs import runs
 from datapruner.vectors.store import Vectors
 from datapruner.vectors.threads import in_threads, thread_count
 
@@ -100,7 +101,9 @@ class Local:
         progress: Progress | None = None,
     ) -> Columns:
         """See ``Engine.groups``."""
-        batches = list(self._batches(groups, vectors.d))
+        limit = self.room // (4 * max(1, vectors.d))
+        own = [rows.size for rows in groups]
+        batches = [groups[some.start : some.stop] for some in runs(own, limit)]
 
         def work(batch: Sequence[IntArray]) -> Columns:
             return task(vectors, batch, keys)
@@ -175,20 +178,6 @@ class Local:
         if self.block_rows is not None:
             return self.block_rows
         return max(1, self.ceiling.block_bytes(self.threads) // (4 * max(1, d)))
-
-    def _batches(self, groups: Sequence[IntArray], d: int) -> Iterator[Sequence[IntArray]]:
-        """Runs of groups that fill a batch; a larger group is a batch of its own."""
-        limit = self.room // (4 * max(1, d))
-        batch: list[IntArray] = []
-        held = 0
-        for rows in groups:
-            if batch and held + rows.size > limit:
-                yield batch
-                batch, held = [], 0
-            batch.append(rows)
-            held += rows.size
-        if batch:
-            yield batch
 
 
 def _checked(

@@ -29,6 +29,7 @@ from datapruner.engines.shipping import (
 )
 from datapruner.errors import InputError
 from datapruner.vectors.files import files_of
+from datapruner.vectors.runs import runs
 from datapruner.vectors.store import Vectors
 
 __all__ = ["RayEngine"]
@@ -102,7 +103,9 @@ class RayEngine:
         Raises:
             EngineError: a batch failed on every worker that tried it.
         """
-        batches = batched(groups, self.room // (4 * max(1, vectors.d)))
+        limit = self.room // (4 * max(1, vectors.d))
+        own = [rows.size for rows in groups]
+        batches = [groups[some.start : some.stop] for some in runs(own, limit)]
         sizes = [sum(rows.size for rows in batch) for batch in batches]
         starts = np.cumsum([0, *sizes], dtype=np.int64)
         files = files_of(vectors)
@@ -184,16 +187,3 @@ class RayEngine:
 def work_on(table: Any, work: RowWork | GroupWork) -> Any:
     """What a worker runs; a function, so that Ray makes no actor of it."""
     return work(table)
-
-
-def batched(groups: Sequence[IntArray], limit: int) -> list[list[IntArray]]:
-    """Runs of groups of at most so many rows together; a larger group is a run of its own."""
-    batches: list[list[IntArray]] = []
-    held = 0
-    for rows in groups:
-        if not batches or held + rows.size > limit:
-            batches.append([])
-            held = 0
-        batches[-1].append(rows)
-        held += rows.size
-    return batches

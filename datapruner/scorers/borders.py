@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from datapruner.core.types import IntArray
 from datapruner.scorers.best import Best, Scratch
-from datapruner.scorers.groups import batches
 from datapruner.scorers.pairs import (
     BLOCK_ROWS,
     HELD_BYTES,
@@ -34,6 +33,7 @@ from datapruner.scorers.pairs import (
 )
 from datapruner.vectors.centroids import Centroids
 from datapruner.vectors.content import row_dot, unit_rows
+from datapruner.vectors.runs import runs
 from datapruner.vectors.store import Vectors
 
 __all__ = ["across_borders", "second_nearest"]
@@ -136,7 +136,7 @@ def _meetings(
     nobody = np.zeros(0, dtype=np.int64)
     here = [(guests, at_home.get(cluster, nobody)) for cluster, guests in rows_by(second)]
     sizes = [guests.size + hosts.size for guests, hosts in here]
-    for batch in batches(sizes, held_bytes // (4 * max(1, vectors.d))):
+    for batch in runs(sizes, held_bytes // (4 * max(1, vectors.d))):
         places = [np.concatenate(here[i]) for i in batch]
         all_rows = rows[np.concatenate(places)]
         fits = all_rows.size * vectors.d * 4 <= held_bytes

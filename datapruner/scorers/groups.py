@@ -15,9 +15,10 @@ from datapruner.core.types import IntArray, UInt64Array
 from datapruner.scorers.best import Scratch
 from datapruner.scorers.pairs import BLOCK_ROWS, HELD_BYTES, Found, Members, Read
 from datapruner.scorers.triangle import search
+from datapruner.vectors.runs import runs
 from datapruner.vectors.store import Vectors
 
-__all__ = ["batches", "compare_groups"]
+__all__ = ["compare_groups"]
 
 
 def compare_groups(
@@ -50,7 +51,7 @@ def compare_groups(
     scratch = Scratch()
     found = [
         search(members, threshold, rule, keys[members.rows], block_rows=block_rows, scratch=scratch)
-        for batch in batches([rows.size for rows in groups], room)
+        for batch in runs([rows.size for rows in groups], room)
         for members in _read(vectors, groups[batch.start : batch.stop], held_bytes)
     ]
     return Found(
@@ -58,26 +59,6 @@ def compare_groups(
         np.concatenate([np.zeros(0, dtype=np.int64), *(one.earlier for one in found)]),
         np.concatenate([np.zeros(0, dtype=bool), *(one.is_duplicate for one in found)]),
     )
-
-
-def batches(sizes: Sequence[int], room: int) -> Iterator[range]:
-    """Runs of neighbours whose sizes sum to ``room`` at most; what is larger stands alone.
-
-    Args:
-        sizes: not negative.
-        room: see above.
-
-    Yields:
-        Ranges of positions, in order; together they are all of them.
-    """
-    start = held = 0
-    for place, size in enumerate(sizes):
-        if place > start and held + size > room:
-            yield range(start, place)
-            start, held = place, 0
-        held += size
-    if start < len(sizes):
-        yield range(start, len(sizes))
 
 
 def _read(vectors: Vectors, groups: Sequence[IntArray], held_bytes: int) -> Iterator[Members]:

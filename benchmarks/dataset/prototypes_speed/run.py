@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -18,10 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from common import env, results
-
-ITERATIONS = 20
-POINTS = 256
-GIB = 2**30
+from common.bare import GIB, bare_interpreter, choose_sample, run_faiss, usage
 
 
 def generate(path: Path, n: int, d: int) -> None:
@@ -35,27 +31,6 @@ def generate(path: Path, n: int, d: int) -> None:
         block += rng.standard_normal((rows, d), dtype=np.float32)
         out[start : start + rows] = block / np.linalg.norm(block, axis=1, keepdims=True)
     out.flush()
-
-
-def usage() -> tuple[float, float]:
-    """CPU seconds of this process so far, and its peak memory in bytes.
-
-    The peak is the kernel's high-water mark of this very process: ru_maxrss would carry over the
-    parent's, which has just generated the vectors.
-    """
-    me = resource.getrusage(resource.RUSAGE_SELF)
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(text for text in status.read_text().splitlines() if text.startswith("VmHWM"))
-        return me.ru_utime + me.ru_stime, int(line.split()[1]) * 1024.0
-    return me.ru_utime + me.ru_stime, me.ru_maxrss * 1024.0
-
-
-def bare_interpreter() -> float:
-    """Peak memory in bytes of a Python process that imports nothing but itself."""
-    code = "print(next(t for t in open('/proc/self/status') if t.startswith('VmHWM')).split()[1])"
-    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    return int(done.stdout or 0) * 1024.0
 
 
 def run_ours(path: Path, k: int) -> dict[str, Any]:
@@ -85,50 +60,6 @@ def run_ours(path: Path, k: int) -> dict[str, Any]:
         "resting_gib": resting / GIB,
         "kept": len(selection),
     }
-
-
-def run_faiss(path: Path, k: int) -> dict[str, Any]:
-    """Train on the same sample with the same iterations, then one exhaustive assignment."""
-    import faiss
-
-    data = np.load(path, mmap_mode="r")
-    sample = np.load(path.with_name("sample.npy"))
-    before, resting = usage()
-    begun = time.perf_counter()
-    kmeans = faiss.Kmeans(
-        data.shape[1],
-        k,
-        niter=ITERATIONS,
-        spherical=True,
-        seed=0,
-        min_points_per_centroid=1,
-        max_points_per_centroid=len(sample),
-    )
-    kmeans.train(sample, init_centroids=sample[:k])
-    trained, _ = usage()
-    for start in range(0, len(data), 10_000):
-        kmeans.index.search(np.ascontiguousarray(data[start : start + 10_000]), 1)
-    after, peak = usage()
-    return {
-        "cpu_s": after - before,
-        "train_s": trained - before,
-        "assign_s": after - trained,
-        "wall_s": time.perf_counter() - begun,
-        "peak_gib": peak / GIB,
-        "resting_gib": resting / GIB,
-    }
-
-
-def choose_sample(path: Path, k: int) -> None:
-    """Write the rows that our training uses, in its order, so that both sides train on the same."""
-    from datapruner.rng import mix
-    from datapruner.vectors.content import scan
-    from datapruner.vectors.store import open_vectors
-
-    vectors = open_vectors(str(path))
-    keys, _ = scan(vectors)
-    rows = np.argsort(mix(keys, 0), kind="stable")[: min(vectors.n, POINTS * k)]
-    np.save(path.with_name("sample.npy"), vectors.take(rows))
 
 
 def in_turn(path: Path, k: int, repeats: int) -> dict[str, list[dict[str, Any]]]:

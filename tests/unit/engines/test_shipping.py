@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from datapruner.engines.local import Local
-from datapruner.engines.ray import batched, work_on
+from datapruner.engines.ray import work_on
 from datapruner.engines.shipping import (
     GroupWork,
     RowWork,
@@ -64,8 +64,7 @@ def test_groups_come_back_in_their_places(vectors):
     groups = [order[:30], order[30:31], order[31:]]
     keys = row_keys(X)
     files = files_of(vectors)
-    batches = batched(groups, 31)
-    assert [len(batch) for batch in batches] == [2, 1]
+    batches = [groups[:2], groups[2:]]
     pieces = group_pieces(vectors, batches, keys, by_path=files is not None)
     found = run(GroupWork(task, 4, files), pieces, [0, 31, 50], task)
     for ours, theirs in zip(found, Local().groups(task, vectors, groups, keys=keys), strict=True):
@@ -116,11 +115,3 @@ def test_other_errors_are_not_hidden():
     table = pa.table({"place": [0], "values": [X[:1].tobytes()]})
     with pytest.raises(ZeroDivisionError):
         RowWork(Broken(), 4, None)(table)
-
-
-def test_batches_fill_up_and_a_large_group_stands_alone():
-    sizes = [3, 4, 12, 1, 9, 0]
-    groups = [np.arange(size) for size in sizes]
-    found = [[g.size for g in batch] for batch in batched(groups, 10)]
-    assert found == [[3, 4], [12], [1, 9, 0]]
-    assert batched([], 10) == []

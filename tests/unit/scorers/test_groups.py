@@ -15,7 +15,7 @@ from oracles.duplicates_oracle import across, inside, second_best, similarities
 
 from datapruner.scorers.best import MOST_WAITING, Best, Scratch
 from datapruner.scorers.borders import across_borders, second_nearest
-from datapruner.scorers.groups import batches, compare_groups
+from datapruner.scorers.groups import compare_groups
 from datapruner.scorers.pairs import Found, Members, exact_similarity, hits, joined
 from datapruner.scorers.triangle import RULES, search
 from datapruner.vectors.centroids import Centroids
@@ -212,17 +212,6 @@ def test_rows_of_one_key_that_differ_are_told_apart() -> None:
         first = np.array([np.flatnonzero((x == row).all(axis=1))[0] for row in x])
         new = first == np.arange(40)
         assert (found.is_duplicate[new] == honest.is_duplicate[new]).all()
-
-
-@given(sizes=st.lists(st.integers(0, 9), max_size=20), room=st.integers(0, 20))
-def test_batches_are_runs_that_fit(sizes: list[int], room: int) -> None:
-    runs = list(batches(sizes, room))
-    assert [place for run in runs for place in run] == list(range(len(sizes)))
-    for run in runs:
-        held = sum(sizes[place] for place in run)
-        assert held <= room or len(run) == 1
-        if run.stop < len(sizes):  # nobody waits who would have fitted
-            assert held + sizes[run.stop] > room
 
 
 # -- what they are made of ---------------------------------------------------------------------
