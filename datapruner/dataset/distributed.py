@@ -29,7 +29,9 @@ from datapruner.methods import method as find_method
 from datapruner.pickers.cuts import check_cuttable
 from datapruner.rng import check_seed
 
-__all__ = ["prune_dataset"]
+__all__ = ["METHODS", "prune_dataset"]
+
+METHODS = ("concepts", "prototypes", "duplicates")
 
 
 def prune_dataset(
@@ -109,8 +111,11 @@ def _recipe(
     params: dict[str, Any],
 ) -> Recipe:
     entry = find_method(method)
-    if "embedding" not in entry.needs:
-        raise InputError(f"method {method!r} looks at no vectors; it needs no cluster of machines.")
+    if method not in METHODS:
+        raise InputError(
+            f"method {method!r} looks at all rows at once, or at no vectors; prune_dataset has "
+            f"{', '.join(METHODS)}."
+        )
     scorer_class = load(entry.scorer)
     known = [field.name for field in dataclasses.fields(scorer_class)]
     refuse_unknown_keys(params, known, f"method {method!r}")

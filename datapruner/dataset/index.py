@@ -33,7 +33,7 @@ from datapruner.vectors.store import Vectors
 __all__ = ["HEAD", "Index", "check_target", "is_same_folder"]
 
 HEAD = "index.json"
-FORMAT, VERSION = "datapruner.index", 1
+FORMAT, VERSION = "datapruner.index", 2
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
-from datapruner.core.types import AnyArray, FloatArray, IntArray, UInt64Array
+from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray, UInt64Array
 from datapruner.errors import InputError, ScoreError
 from datapruner.rng import mix
 
@@ -184,6 +184,12 @@ def _grouped(items: Items, label: Any) -> Items:
     return dataclasses.replace(items, group=fresh.group, group_names=fresh.group_names)
 
 
+def _in_the_running(scores: Any, n: int) -> BoolArray:
+    """Rows that their scorer has not ruled out."""
+    rulings = scores.rulings if isinstance(scores, Scores) else None
+    return np.ones(n, dtype=np.bool_) if rulings is None else rulings.reason == 0
+
+
 def _with_scores(population: Population, scores: Any) -> Population:
     if population.classes is not None:
         raise InputError(
@@ -204,7 +210,7 @@ def _with_scores(population: Population, scores: Any) -> Population:
             f"{wrong.size} scores are no chances ({shown}); a score here must be finite and not "
             "negative. Shift or mend them."
         )
-    drawn = np.flatnonzero(values > 0)
+    drawn = np.flatnonzero((values > 0) & _in_the_running(scores, population.n))
     if population.usable is not None:
         drawn = np.intersect1d(drawn, population.usable, assume_unique=True)
     usable = None if drawn.size == population.n else drawn

@@ -8,7 +8,7 @@ from datapruner.core.scores import Scores
 from datapruner.dataset.reading import Reading
 from datapruner.errors import InputError
 from datapruner.scorers.dedup import Dedup
-from datapruner.scorers.minhash import PERMUTATIONS, Prints
+from datapruner.scorers.minhash import PERMUTATIONS, Prints, hash_scheme
 from datapruner.vectors.store import open_vectors
 
 __all__ = ["Recipe", "check_comparable", "check_extendable", "recipe_of", "recipe_of_run"]
@@ -22,6 +22,7 @@ class Recipe:
         has_texts: exact digests of texts.
         ignore_case: those digests tell no cases apart.
         permutations: entries of a MinHash signature; 0 where there are none.
+        hashes: how they were made, ``minhash.hash_scheme``; None where there are none.
         width: of the vectors; None where there are none.
         embedder: fingerprint of the model that made the vectors; None where they were given.
         embedder_name: the same for people.
@@ -31,6 +32,7 @@ class Recipe:
     has_texts: bool
     ignore_case: bool
     permutations: int
+    hashes: str | None
     width: int | None
     embedder: str | None
     embedder_name: str | None
@@ -53,6 +55,7 @@ def recipe_of_run(reading: Reading, scorer: Dedup, needs: tuple[str, ...]) -> Re
         has_texts="prints" in needs,
         ignore_case=reading.ignore_case,
         permutations=PERMUTATIONS if reading.signatures else 0,
+        hashes=hash_scheme() if reading.signatures else None,
         width=None if embedder is None else embedder.dimensions,
         embedder=None if embedder is None else embedder.fingerprint,
         embedder_name=None if embedder is None else embedder.name,
@@ -65,12 +68,14 @@ def recipe_of(scores: Scores, reading: Reading, scorer: Dedup) -> Recipe:
     """The recipe of rows that were read and scored."""
     features = scores.items.features
     prints: Prints | None = features.get("prints")
+    permutations = 0 if prints is None else prints.signature.shape[1]
     vectors = features.get("embedding")
     made = scores.details.get("fingerprints", {}).get("embedder")
     return Recipe(
         has_texts=prints is not None,
         ignore_case=reading.ignore_case,
-        permutations=0 if prints is None else prints.signature.shape[1],
+        permutations=permutations,
+        hashes=hash_scheme() if permutations else None,
         width=None if vectors is None else open_vectors(vectors).d,
         embedder=made,
         embedder_name=scores.details.get("embedder"),
@@ -108,6 +113,11 @@ def check_comparable(held: Recipe, ours: Recipe, name: str) -> None:
             f"the index {name} holds no signatures for the MinHash stage (it was made with "
             f"jaccard {held.jaccard:g}), but this run has jaccard {ours.jaccard:g}. Give jaccard 1 "
             "(--jaccard 1), or make the index again."
+        )
+    if ours.has_texts and ours.jaccard < 1 and held.hashes != ours.hashes:
+        raise InputError(
+            f"the signatures in the index {name} were made by other hashes ({held.hashes}) than "
+            f"those of this version ({ours.hashes}); they cannot be compared. Make the index again."
         )
     if ours.eps > 0:
         _check_vectors(held, ours, name)

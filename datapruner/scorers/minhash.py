@@ -8,8 +8,10 @@ in Rust; bands and groups are sorted arrays here, so that the answer depends on 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from struct import Struct
 from typing import Any, TypeAlias
@@ -31,6 +33,7 @@ __all__ = [
     "band_keys",
     "bands",
     "estimated",
+    "hash_scheme",
     "least_estimate",
     "near_copies",
     "rows_in_band",
@@ -125,6 +128,20 @@ def _signatures(texts: Cleaned) -> tuple[Signatures, BoolArray]:
     rows = b"".join(_PACKED.pack(*row) for row in made.to_rows())
     signature = np.frombuffer(rows, dtype=np.uint32).reshape(len(texts), PERMUTATIONS)
     return signature, np.diff(ends) > 0
+
+
+@lru_cache(maxsize=1)
+def hash_scheme() -> str:
+    """16 hexadecimal digits that change when a text would get another signature.
+
+    Taken from the signature of a text that stays the same, so that a change in the library that
+    makes them is seen as well as one of ours.
+    """
+    printer = Printer()
+    printer.add(
+        ["Two signatures are compared only if both were made in the same way, entry by entry."]
+    )
+    return hashlib.sha256(printer.finish().signature.astype("<u4").tobytes()).hexdigest()[:16]
 
 
 def rows_in_band(jaccard: float, permutations: int = PERMUTATIONS) -> int:

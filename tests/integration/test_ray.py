@@ -305,7 +305,7 @@ def test_what_cannot_be_distributed_is_refused(table):
         ({"budget": "30%, threshold 0.5"}, BudgetError, "has a threshold"),
         ({"allocate": "whole", "budget": "30%, floor 2"}, BudgetError, "speaks of groups"),
         ({"method": "duplicates", "probes": 2}, InputError, "probes is 2"),
-        ({"method": "random"}, InputError, "looks at no vectors"),
+        ({"method": "random"}, InputError, "has concepts, prototypes, duplicates"),
         ({"id": "name"}, MissingColumnError, 'no column "name"'),
         ({"text": "note"}, InputError, "name one column"),
         ({"add": ("score",)}, InputError, "add holds 'score'"),

@@ -278,7 +278,11 @@ def test_a_column_with_a_name_of_ours_is_refused():
 @pytest.mark.parametrize(
     ("asked", "error", "match"),
     [
-        (("random", "30%", None, None), InputError, "looks at no vectors"),
+        (
+            ("random", "30%", None, None),
+            InputError,
+            "has concepts, prototypes, duplicates",
+        ),
         (("concepts", "30%", "mixed", None), BudgetError, "looks at all rows at once"),
         (("concepts", "threshold 0.5", None, None), BudgetError, "has a threshold"),
         (("prototypes", "9 per group", "high", None), BudgetError, "speaks of groups"),

@@ -196,6 +196,13 @@ def test_thresholds_may_differ_where_nothing_is_added(held: Path) -> None:
     assert len(dp.dedup(rows(1, 30), index=held, eps=0, jaccard=1, **OFFLINE)) == 1
 
 
+def test_signatures_of_other_hashes_are_refused(held: Path) -> None:
+    ours = Index.open(held).recipe
+    with pytest.raises(dp.InputError, match=r"other hashes \(0123\) than those of this version"):
+        check_comparable(replace(ours, hashes="0123"), ours, "i")
+    check_comparable(replace(ours, hashes="0123"), replace(ours, jaccard=1), "i")
+
+
 def test_an_index_without_signatures_or_vectors_says_so(tmp_path: Path) -> None:
     dp.dedup(rows(1), save_index=tmp_path / "i", eps=0, jaccard=1)
     with pytest.raises(dp.InputError, match="holds no signatures"):
@@ -215,7 +222,7 @@ def damage(folder: Path, kind: str) -> None:
     elif kind == "gone":
         next(p for p in folder.iterdir() if p.suffix == ".npy").unlink()
     elif kind == "version":
-        head.write_text(json.dumps({**told, "version": 2}))
+        head.write_text(json.dumps({**told, "version": 1}))
     elif kind == "other":
         head.write_text(json.dumps({**told, "format": "something"}))
     elif kind == "keys":
@@ -230,7 +237,7 @@ def damage(folder: Path, kind: str) -> None:
         (".npz", "npz, a segment of the index, is damaged"),
         (".npy", "npy, a segment of the index, is damaged"),
         ("gone", "npy, a segment of the index, is missing"),
-        ("version", "format version 2; this datapruner reads 1"),
+        ("version", "format version 1; this datapruner reads 2"),
         ("other", "holds 'something'"),
         ("keys", "damaged"),
         ("{", "damaged"),

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 import datapruner as dp
 from datapruner import BudgetError, FormatError, InputError, OutputError, ScoreError
+from datapruner.core.reason import Reason
+from datapruner.core.rulings import Rulings
 from datapruner.dataset.passes import Stream, by_hash
 from datapruner.dataset.quotas import Quotas, floor_sums
 from datapruner.dataset.resample import steps
@@ -193,6 +195,13 @@ def test_another_order_of_the_rows_gives_the_same_ids_in_every_round() -> None:
             ids = [ROWS[row]["id"] for row in one[number].rows]
             assert ids == [shuffled[row]["id"] for row in two[number].rows]
         assert one.fingerprint == two.fingerprint
+
+
+def test_rows_that_a_scorer_rules_out_are_never_drawn() -> None:
+    out = np.array([0, Reason.DUPLICATE, 0, Reason.QUALITY, 0, 0])
+    scores = dp.Scores(np.ones(6), dp.Items.of(6), rulings=Rulings(out))
+    schedule = dp.resample(6, budget="100%", scores=scores, replacement=True)
+    assert sorted(schedule[0].rows.tolist()) == [0, 2, 4, 5]
 
 
 def test_rows_that_cannot_be_read_are_never_drawn(tmp_path: Any) -> None:
