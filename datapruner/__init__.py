@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datapruner.core.report import Report as Report
     from datapruner.core.scores import Scores as Scores
     from datapruner.core.selection import Selection as Selection
+    from datapruner.dataset.compare.run import compare as compare
     from datapruner.dataset.dedup import dedup as dedup
     from datapruner.dataset.distill.advice import suggest_alpha as suggest_alpha
     from datapruner.dataset.distill.cache import TeacherCache as TeacherCache
@@ -54,6 +55,7 @@ _HOME = {
     "Selection": "core.selection",
     "TeacherCache": "dataset.distill.cache",
     "blend": "core.blend",
+    "compare": "dataset.compare.run",
     "dedup": "dataset.dedup",
     "kd_loss": "dataset.distill.loss",
     "kd_subset": "dataset.distill.subsets",
@@ -102,6 +104,7 @@ __all__ = [
     "UnknownMethodError",
     "__version__",
     "blend",
+    "compare",
     "dedup",
     "kd_loss",
     "kd_subset",

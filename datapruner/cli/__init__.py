@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from datapruner.cli import dataset, dedup, inspect, io, resample
+from datapruner.cli import compare, dataset, dedup, inspect, io, resample
 
 __all__ = ["app", "main"]
 
@@ -59,6 +59,7 @@ for command in (
     inspect.methods,
     inspect.verify,
     dataset.recommend,
+    compare.compare,
 ):
     app.command()(command)
 

@@ -35,6 +35,7 @@ def read_config(ctx: typer.Context, value: str | None) -> str | None:
         for p in ctx.command.params
         if p.name not in _NOT_IN_FILES
     }
+    several = {p.name for p in ctx.command.params if getattr(p, "multiple", False)}
     found: dict[str, Any] = {}
     for key, given in table.items():
         name = key.replace("-", "_")
@@ -45,7 +46,13 @@ def read_config(ctx: typer.Context, value: str | None) -> str | None:
             )
         if name == "cache" and isinstance(given, bool):
             name, given = "no_cache", not given
-        found[name] = _as_flag(given, path, key) if flags[name] else _as_text(given, path, key)
+        if flags[name]:
+            found[name] = _as_flag(given, path, key)
+        elif name in several or name == "inputs":
+            values = given if isinstance(given, list) else [given]
+            found[name] = [_as_text(one, path, key) for one in values]
+        else:
+            found[name] = _as_text(given, path, key)
     ctx.default_map = {**(ctx.default_map or {}), **found}
     return value
 
@@ -56,15 +63,8 @@ def _as_flag(value: Any, path: Path, key: str) -> bool:
     return value
 
 
-def _as_text(value: Any, path: Path, key: str) -> str | list[str]:
+def _as_text(value: Any, path: Path, key: str) -> str:
     """As it would stand on the command line, so that both are read by the same rules."""
-    if key == "inputs":
-        values = value if isinstance(value, list) else [value]
-        return [_text(one, path, key) for one in values]
-    return _text(value, path, key)
-
-
-def _text(value: Any, path: Path, key: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InputError(f"{path}: {key} is {value!r}; it must be a text or a number.")
     return str(value)

@@ -30,7 +30,7 @@ __all__ = [
 # Flags that are parameters of a method; one that the method does not have is refused by name.
 _PARAMS = (
     *("k", "metric", "temperature", "neighbours", "eps", "rule", "keep", "by"),
-    *("quality", "quality_share", "clusters"),
+    *("quality", "quality_share", "clusters", "snapshots", "never_learned"),
 )
 
 
@@ -53,6 +53,9 @@ def prune(
     embedding: opt.Embedding = None,
     cost: opt.Cost = None,
     tokens: opt.Tokens = None,
+    log: opt.Log = None,
+    epoch: opt.Epoch = None,
+    held_in: opt.HeldIn = None,
     embedder: opt.Embedder = "auto",
     pick: opt.Pick = None,
     allocate: opt.Allocate = None,
@@ -68,6 +71,8 @@ def prune(
     quality: opt.Quality = None,
     quality_share: opt.QualityShare = None,
     clusters: opt.Clusters = None,
+    snapshots: opt.Snapshots = None,
+    never_learned: opt.NeverLearned = None,
     device: opt.Device = "auto",
     seed: opt.Seed = 0,
     on_bad: opt.OnBad = "error",
@@ -138,6 +143,9 @@ def score(
     embedding: opt.Embedding = None,
     cost: opt.Cost = None,
     tokens: opt.Tokens = None,
+    log: opt.Log = None,
+    epoch: opt.Epoch = None,
+    held_in: opt.HeldIn = None,
     embedder: opt.Embedder = "auto",
     k: opt.Prototypes = None,
     metric: opt.Metric = None,
@@ -150,6 +158,8 @@ def score(
     quality: opt.Quality = None,
     quality_share: opt.QualityShare = None,
     clusters: opt.Clusters = None,
+    snapshots: opt.Snapshots = None,
+    never_learned: opt.NeverLearned = None,
     device: opt.Device = "auto",
     seed: opt.Seed = 0,
     on_bad: opt.OnBad = "error",
@@ -246,7 +256,9 @@ def recommend(
 def _scoring(given: dict[str, Any]) -> dict[str, Any]:
     """The fields of a ``ScoreJob`` among a command's arguments."""
     names = ("method", "text", "id", "label", "embedding", "cost", "tokens", "embedder", "device")
-    found = {name: given[name] for name in (*names, "format", "on_bad", "seed") if name in given}
+    others = ("epoch", "held_in", "format", "on_bad", "seed")
+    found = {name: given[name] for name in (*names, *others) if name in given}
+    found["log"] = tuple(given.get("log") or ())
     params = {name: given[name] for name in _PARAMS if given.get(name) is not None}
     if "quality_share" in params:
         params["quality_share"] = _share(params["quality_share"], "quality_share")

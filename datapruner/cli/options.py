@@ -21,17 +21,21 @@ __all__ = [
     "DryRun",
     "Embedder",
     "Embedding",
+    "Epoch",
     "Eps",
     "Fill",
     "Format",
+    "HeldIn",
     "Id",
     "Inputs",
     "Json",
     "Keep",
     "Label",
+    "Log",
     "Method",
     "Metric",
     "Neighbours",
+    "NeverLearned",
     "NoCache",
     "OnBad",
     "Overwrite",
@@ -43,6 +47,7 @@ __all__ = [
     "ReportFile",
     "Rule",
     "Seed",
+    "Snapshots",
     "Temperature",
     "Text",
     "Tokens",
@@ -91,6 +96,45 @@ Embedding = Annotated[
     ),
 ]
 Cost = Annotated[str | None, typer.Option("--cost", metavar="COL", help="A column of prices.")]
+Log = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        metavar="RUN.log",
+        help="Of el2n, forgetting, aum, ...: what `RunLog` wrote while these rows were trained on; "
+        "several runs: once for each.",
+    ),
+]
+Epoch = Annotated[
+    int | None,
+    typer.Option(
+        "--epoch", metavar="N", help="Of --log: this epoch; default all, of several runs the last."
+    ),
+]
+HeldIn = Annotated[
+    str | None,
+    typer.Option(
+        "--held-in",
+        metavar="FILE.npy",
+        help="Of memorisation: which rows each run trained on, true or false, rows by runs.",
+    ),
+]
+Snapshots = Annotated[
+    int | None,
+    typer.Option(
+        "--snapshots",
+        metavar="N",
+        help="Of --log: the first N of what was logged; below 0 the last; default by method.",
+    ),
+]
+NeverLearned = Annotated[
+    str | None,
+    typer.Option(
+        "--never-learned",
+        metavar="WHAT",
+        help="Of forgetting, for rows never answered right: max (default), zero or drop.",
+    ),
+]
 Tokens = Annotated[
     str | None,
     typer.Option(

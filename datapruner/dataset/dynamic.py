@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from datapruner.core.types import BoolArray, FloatArray, IntArray
+from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray
 from datapruner.dataset.draws import shuffled
 from datapruner.dataset.passes import by_hash
 from datapruner.dataset.population import Population, populate
@@ -145,8 +145,11 @@ class LossSchedule:
             InputError: rows that are not there or are given twice, or lengths that differ.
             ScoreError: losses that are not finite; names the first five rows. Nothing was noted.
         """
-        at = np.asarray(rows, dtype=np.int64)
-        values = np.asarray(losses, dtype=np.float64)
+        at = _as_array(rows)
+        values = np.asarray(_as_array(losses), dtype=np.float64)
+        if at.size and at.dtype.kind not in "iu":
+            raise InputError(f"rows are {at.dtype}; give whole numbers, the rows of the round.")
+        at = at.astype(np.int64)
         if at.ndim != 1 or at.shape != values.shape:
             raise InputError(
                 f"rows have shape {at.shape} and losses {values.shape}; give one loss a row."
@@ -216,10 +219,21 @@ class LossSchedule:
         Raises:
             FormatError: it belongs to another schedule.
         """
-        losses = np.asarray(state.get("losses", ()), dtype=np.float64)
-        if state.get("schedule") != self.fingerprint or losses.shape != (self.n,):
+        held = state if isinstance(state, Mapping) else {}
+        if held.get("schedule") != self.fingerprint:
             raise FormatError(
-                f"the state belongs to the schedule {state.get('schedule')!r}, this one is "
+                f"the state belongs to the schedule {held.get('schedule')!r}, this one is "
                 f"{self.fingerprint!r}: other rows, shares or seed. Load the state of this one."
             )
-        self._losses = losses.copy()
+        losses = np.asarray(held.get("losses", ()))
+        if losses.shape != (self.n,) or losses.dtype.kind != "f" or np.isinf(losses).any():
+            raise FormatError(
+                f"the losses of the state are {losses.dtype} of shape {losses.shape}; {self.n} "
+                "rows need one number each, finite or NaN. The state is damaged: load another."
+            )
+        self._losses = losses.astype(np.float64)
+
+
+def _as_array(given: Any) -> AnyArray:
+    """An array of what may be a tensor of any device."""
+    return np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)

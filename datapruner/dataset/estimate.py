@@ -11,13 +11,22 @@ from typing import Any
 
 import numpy as np
 
+from datapruner.core.items import Items
 from datapruner.dataset.discover import Files, find_files
 from datapruner.dataset.job import PruneJob, ScoreJob
-from datapruner.dataset.prune import counter_for
+from datapruner.dataset.loggedrun import logged_columns
+from datapruner.dataset.prune import counter_for, scorer_of
 from datapruner.dataset.reading import column_or_vectors, is_vectors
+from datapruner.dataset.runrows import (
+    check_runs,
+    open_runs,
+    read_held_in,
+    reads_log,
+    refuse_other_count,
+)
 from datapruner.dataset.source import BadRow, Block, Source
 from datapruner.errors import DataPrunerError, InputError, MissingColumnError, nearest
-from datapruner.methods import load
+from datapruner.methods import Method, load
 from datapruner.methods import method as find_method
 from datapruner.vectors.store import Vectors
 
@@ -26,6 +35,7 @@ __all__ = ["Estimate", "Step", "count_rows", "estimate", "expected_rows"]
 # Rows are counted in the first bytes of a file; enough for thousands of documents.
 _SAMPLE_BYTES = 4 << 20
 _PILOT_TEXTS = 64
+_PILOT_LOGGED = 4096
 # Ids, reasons, ties and scores of a row in memory: 21 bytes of columns, and the id as an object.
 _ROW_BYTES = 200
 # An interpreter with the libraries of this run; measured on Linux: without and with torch.
@@ -193,6 +203,7 @@ def estimate(job: ScoreJob) -> Estimate:
     """
     budget = job.check() if isinstance(job, PruneJob) else None
     entry = find_method(job.method)
+    check_runs(entry, open_runs(job.log), job.epoch, job.held_in)
     data = job.open()
     if isinstance(data, Vectors):
         rows, is_exact, pilot = data.n, True, _Pilot(None, data.d, ())
@@ -201,6 +212,8 @@ def estimate(job: ScoreJob) -> Estimate:
         tokens = job.tokens or (None if budget is None else counter_for(budget))
         pilot = _pilot(job, data, "embedding" in entry.needs, tokens is not None, rows)
     steps = list(pilot.steps)
+    if reads_log(entry):
+        steps.insert(1, _scoring(job, entry, rows if is_exact else None, data.description))
     k = None
     if "embedding" in entry.needs and rows:
         from datapruner.vectors.kmeans import default_k
@@ -315,6 +328,30 @@ def _embedding(job: ScoreJob, texts: list[str], rows: int, steps: list[Step]) ->
     steps.insert(1, step)
     has_torch = not embedder.name.startswith("offline")
     return _Pilot(embedder.name, embedder.dimensions, tuple(steps), has_torch)
+
+
+def _scoring(job: ScoreJob, entry: Method, rows: int | None, where: str) -> Step:
+    """The score of a log, from that of its first rows.
+
+    Args:
+        rows: of the input, if they were counted.
+        where: what messages call the input.
+    """
+    runs = open_runs(job.log)
+    if rows is not None:
+        refuse_other_count(rows, runs[0], where)
+    columns = logged_columns(runs, job.epoch)
+    if job.held_in is not None:
+        columns["held_in"] = read_held_in(job.held_in, runs)
+    few = np.arange(min(len(runs[0]), _PILOT_LOGGED))
+    items = Items.of(len(runs[0]), **columns).take(few)
+    # Rows that were never logged are found out by the run itself.
+    scorer = scorer_of(entry, replace(job.reading(), on_bad="drop"), job.params)
+    begun = time.perf_counter()
+    scorer(items, seed=job.seed)
+    spent = time.perf_counter() - begun
+    seconds = spent * len(runs[0]) / max(few.size, 1)
+    return Step("score", seconds, f"{few.size:,} rows of the log")
 
 
 def _clustering(rows: int, d: int, k: int) -> Iterator[Step]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import orjson
 
 from datapruner.core.budget import Budget, as_budget
@@ -19,21 +18,29 @@ from datapruner.core.scores import Scores
 from datapruner.core.select import check_fill, select
 from datapruner.core.selection import Selection
 from datapruner.dataset.discover import format_of, output_format
+from datapruner.dataset.jobfiles import (
+    MANIFEST,
+    QUARANTINE,
+    SELECTION,
+    stage_quarantine,
+    write_rows,
+)
 from datapruner.dataset.manifest import build_manifest, file_digest, to_bytes
 from datapruner.dataset.paths import files_of_inputs, files_of_options, refuse_overlap
 from datapruner.dataset.prune import counter_for, score_with
 from datapruner.dataset.quarantine import Quarantine
 from datapruner.dataset.reading import Note, Reading, is_vectors
+from datapruner.dataset.runfile import header_path
+from datapruner.dataset.runrows import check_runs, digest_of_runs, open_runs
 from datapruner.dataset.source import BadRow, Source, open_source
 from datapruner.dataset.staging import Staging, is_stream, sidecar
 from datapruner.engines.base import Engine
 from datapruner.errors import InputError, OutputError
+from datapruner.methods import method as find_method
 from datapruner.output import atomic_write_bytes, check_writable
-from datapruner.vectors.store import Vectors, VectorWriter, open_vectors
+from datapruner.vectors.store import Vectors, open_vectors
 
 __all__ = ["MANIFEST", "QUARANTINE", "SELECTION", "PruneJob", "Result", "ScoreJob", "check_seed"]
-
-SELECTION, MANIFEST, QUARANTINE = "selection.npz", "manifest.json", "quarantine.jsonl"
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class ScoreJob:
         inputs: files, folders, globs, or ``-``; or one ``.npy`` or ``.safetensors`` of vectors.
         out: the file to write.
         format: of inputs whose names do not tell.
+        log: logs of training runs that had these rows; ``epoch`` and ``held_in`` as for ``score``.
         bad_limit: most bad rows to bear under ``on_bad="drop"``: a number, or a share as a float.
         params: the method's own parameters.
     """
@@ -73,6 +81,9 @@ class ScoreJob:
     label: str | None = None
     id: str | None = None
     cost: str | None = None
+    log: tuple[str, ...] = ()
+    epoch: int | None = None
+    held_in: str | None = None
     tokens: str | None = None
     embedder: str = "auto"
     device: str = "auto"
@@ -115,7 +126,8 @@ class ScoreJob:
         """
         read = files_of_inputs(self.inputs, self.format)
         read += [path for path in files_of_options(self.embedding) if path.is_file()]
-        read += files_of_options(self.tokens, self.embedder, config)
+        read += files_of_options(self.tokens, self.embedder, config, self.held_in, *self.log)
+        read += [beside for beside in map(header_path, map(Path, self.log)) if beside.is_file()]
         out = Path(self.out)
         written = [out] if report is None else [out, Path(report)]
         if not is_stream(out):
@@ -128,8 +140,9 @@ class ScoreJob:
     def reading(self, cache: Any = None, unit: str | None = None) -> Reading:
         """How the rows are read; ``unit`` is the budget's own."""
         names = ("text", "embedding", "label", "id", "cost", "tokens", "embedder", "device")
-        chosen = {name: getattr(self, name) for name in names}
-        return Reading(**chosen, unit=unit, cache=cache, on_bad=self.on_bad)
+        chosen = {name: getattr(self, name) for name in (*names, "epoch", "held_in")}
+        runs = open_runs(self.log)
+        return Reading(**chosen, log=runs, unit=unit, cache=cache, on_bad=self.on_bad)
 
     def score(
         self,
@@ -187,7 +200,7 @@ class ScoreJob:
             )
             quarantine.close(scores.items.n)
             scores.save(staging.draft(), overwrite=True)
-            paths = (out, *_stage_quarantine(bad, scores, staging))
+            paths = (out, *stage_quarantine(bad, scores, staging))
             staging.commit()
         if engine is not None:
             engine.finish()
@@ -267,7 +280,8 @@ class PruneJob(ScoreJob):
         """
         check_fill(self.fill)
         Pruner(self.method, allocate=self.allocate, pick=self.pick, fill=self.fill)
-        self.reading()
+        reading = self.reading()
+        check_runs(find_method(self.method), reading.log, self.epoch, self.held_in)
         return as_budget(self.budget)
 
     def _check_output(self, data: Source | Vectors) -> None:
@@ -330,7 +344,7 @@ class PruneJob(ScoreJob):
     ) -> Result:
         draft = staging.draft()
         asked = None if isinstance(data, Vectors) else self._output_format(data)
-        rows = _write_rows(data, selection, draft, asked)
+        rows = write_rows(data, selection, draft, asked)
         manifest = build_manifest(
             config=self.to_dict(),
             selection=selection,
@@ -344,7 +358,7 @@ class PruneJob(ScoreJob):
         atomic_write_bytes(staging.draft(MANIFEST), to_bytes(manifest), overwrite=True)
         out = staging.out
         paths = [out, sidecar(out, SELECTION), sidecar(out, MANIFEST)]
-        paths += _stage_quarantine(bad, selection.scores, staging)
+        paths += stage_quarantine(bad, selection.scores, staging)
         return Result(selection, manifest, bad, tuple(paths))
 
     def _input(self, data: Source | Vectors, selection: Selection) -> dict[str, Any]:
@@ -352,6 +366,10 @@ class PruneJob(ScoreJob):
             "description": data.description,
             "rows": selection.scores.items.n,
         }
+        if self.log:
+            found["log_sha256"] = digest_of_runs(selection.scores.items.features["logits"])
+        if self.held_in is not None:
+            found["held_in_sha256"] = file_digest(Path(self.held_in))
         if isinstance(data, Vectors):
             # The keys hash every value of every row and are there already.
             keys = selection.scores.items.tie_keys()
@@ -363,7 +381,7 @@ class PruneJob(ScoreJob):
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON-able values; ``from_dict`` reads it back."""
-        return {**dataclasses.asdict(self), "inputs": list(self.inputs)}
+        return {**dataclasses.asdict(self), "inputs": list(self.inputs), "log": list(self.log)}
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> PruneJob:
@@ -376,7 +394,8 @@ class PruneJob(ScoreJob):
         for needed in ("inputs", "out", "budget"):
             if needed not in config:
                 raise InputError(f"the configuration does not say {needed!r}.")
-        return cls(**{**config, "inputs": tuple(config["inputs"])})
+        several = {name: tuple(config.get(name, ())) for name in ("inputs", "log")}
+        return cls(**{**config, **several})
 
 
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
@@ -390,34 +409,3 @@ def check_seed(seed: int) -> None:
     """
     if not isinstance(seed, int) or not -(2**63) <= seed < 2**63:
         raise InputError(f"seed is {seed!r}; give a whole number from -2**63 to 2**63 - 1.")
-
-
-def _write_rows(
-    data: Source | Vectors, selection: Selection, path: Path, format: str | None
-) -> int:
-    if not isinstance(data, Vectors):
-        return data.write(selection.mask, path, overwrite=True, format=format)
-    with VectorWriter(path, data.d, _storable(data.dtype)) as writer:
-        for start, block in data.blocks():
-            kept = selection.mask[start : start + len(block)]
-            writer.append(block[kept])
-    return writer.n
-
-
-def _storable(dtype: Any) -> str:
-    return "float16" if np.dtype(dtype) == np.float16 else "float32"
-
-
-def _stage_quarantine(bad: tuple[BadRow, ...], scores: Scores, staging: Staging) -> list[Path]:
-    if staging.is_stream:
-        return []
-    if not bad:
-        staging.remove(QUARANTINE)  # of an earlier run to the same output
-        return []
-    note = Quarantine(staging.draft(QUARANTINE), None, overwrite=True)
-    ids = scores.items.ids
-    for row in bad:
-        value = ids[row.row]
-        note.add(row, value if isinstance(value, str) else int(value))
-    note.close(scores.items.n)
-    return [sidecar(staging.out, QUARANTINE)]

@@ -3,7 +3,8 @@
     items = run_items(open_run("run.log"))
     scores = EL2N()(items)
 
-The columns stay on the disk and are read block by block.
+The columns stay on the disk and are read block by block. Rows of a data set are joined with what
+was logged of them in ``runrows``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray
 from datapruner.dataset.runfile import Epoch, Header, Layout, digest_of_ids, read_header
 from datapruner.errors import InputError
 
-__all__ = ["LoggedColumn", "LoggedRun", "open_run", "run_items"]
+__all__ = [
+    "LoggedColumn",
+    "LoggedRun",
+    "label_groups",
+    "logged_columns",
+    "open_run",
+    "run_items",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,11 +153,27 @@ def run_items(
         InputError: no run, runs of other rows, an epoch that is not there, or ids that are not
             those of the log.
     """
+    features = logged_columns(runs, epoch)
+    _check_ids(runs, id)
+    header = runs[0].header
+    groups = label_groups(features["label_codes"], header.classes)
+    return Items.of(header.n, id=id, **{**groups, **features, **columns})
+
+
+def logged_columns(runs: Sequence[LoggedRun], epoch: int | None = None) -> dict[str, Any]:
+    """The feature columns of ``run_items``, by name, in the order of the log.
+
+    Args:
+        runs: of the same rows.
+        epoch: as for ``run_items``.
+
+    Raises:
+        InputError: no run, runs of other rows, or an epoch that is not there.
+    """
     if not runs:
         raise InputError("no run was given; open one with open_run(path).")
     first = runs[0]
     labels = _same_rows(runs)
-    _check_ids(runs, id)
     if len(runs) == 1 and epoch is None:
         first.place(None)
         sources = tuple((first, place) for place in range(len(first.epochs)))
@@ -161,12 +185,21 @@ def run_items(
         run, place = sources[-1]
         features["features"] = logged
         features["embedding"] = Layout(run.header).map_features(run.path, "r", place)
-    names = [str(code) for code in range(first.header.classes)]
-    group = np.where(labels < 0, len(names), labels)
+    return features
+
+
+def label_groups(labels: IntArray, classes: int) -> dict[str, Any]:
+    """``group`` and ``group_names`` of label codes, for ``Items``.
+
+    Args:
+        labels: shape (n,), in [-1, C); -1 for a row that was never logged, a group of its own.
+        classes: C.
+    """
+    names = [str(code) for code in range(classes)]
+    group = np.where(labels < 0, len(names), labels).astype(np.int32)
     if (labels < 0).any():
         names.append("never logged")
-    given = {"group": group, "group_names": names, **features, **columns}
-    return Items.of(first.header.n, id=id, **given)
+    return {"group": group, "group_names": tuple(names)}
 
 
 def _same_rows(runs: Sequence[LoggedRun]) -> IntArray:

@@ -150,6 +150,8 @@ def compare(told: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     checks = (
         ("input", told["input"]["sha256"], found["input"]["sha256"]),
         ("vectors", *(m["input"].get("embedding_sha256") for m in (told, found))),
+        ("log", *(m["input"].get("log_sha256") for m in (told, found))),
+        ("held_in", *(m["input"].get("held_in_sha256") for m in (told, found))),
         ("rows compared with", *(m["input"].get("against_sha256") for m in (told, found))),
         ("rows read", told["counts"]["rows"], found["counts"]["rows"]),
         ("rows left out", told["counts"]["bad"], found["counts"]["bad"]),

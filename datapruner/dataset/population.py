@@ -190,6 +190,32 @@ def _in_the_running(scores: Any, n: int) -> BoolArray:
     return np.ones(n, dtype=np.bool_) if rulings is None else rulings.reason == 0
 
 
+def _order_of(scores: Scores, population: Population) -> IntArray | None:
+    """Shape (n,), int64: where the scores have each row; None: where the data has it.
+
+    Scores of the same ids in another order are put in order. Where none of the ids are the same,
+    they come from another column, and the position of a row is all there is to go by.
+
+    Raises:
+        InputError: some of the rows have scores, and some have not.
+    """
+    ours, theirs = population.keys, scores.items.tie_keys()
+    known = scores.items.id is not None and ours is not None
+    if ours is None or not known or np.array_equal(ours, theirs):
+        return None
+    missing = int(np.count_nonzero(~np.isin(ours, theirs)))
+    if missing == len(ours) or not len(ours):
+        return None
+    if missing:
+        raise InputError(
+            f"the scores are of other rows: {missing} of {len(ours)} ids are not among the "
+            f"{len(theirs)} that were scored. Score the rows that you draw from."
+        )
+    by_key = np.argsort(theirs)
+    order: IntArray = by_key[np.searchsorted(theirs, ours, sorter=by_key)]
+    return order
+
+
 def _with_scores(population: Population, scores: Any) -> Population:
     if population.classes is not None:
         raise InputError(
@@ -198,6 +224,10 @@ def _with_scores(population: Population, scores: Any) -> Population:
         )
     given = scores.values if isinstance(scores, Scores) else scores
     values = np.array(given, dtype=np.float64)
+    running = _in_the_running(scores, len(values))
+    order = _order_of(scores, population) if isinstance(scores, Scores) else None
+    if order is not None:
+        values, running = values[order], running[order]
     if values.shape != (population.n,):
         raise ScoreError(
             f"scores have shape {values.shape}; {population.n} rows need one each, "
@@ -210,7 +240,7 @@ def _with_scores(population: Population, scores: Any) -> Population:
             f"{wrong.size} scores are no chances ({shown}); a score here must be finite and not "
             "negative. Shift or mend them."
         )
-    drawn = np.flatnonzero((values > 0) & _in_the_running(scores, population.n))
+    drawn = np.flatnonzero((values > 0) & running)
     if population.usable is not None:
         drawn = np.intersect1d(drawn, population.usable, assume_unique=True)
     usable = None if drawn.size == population.n else drawn

@@ -18,12 +18,14 @@ from datapruner.core.scores import Scores
 from datapruner.core.select import Picker, select
 from datapruner.core.selection import Selection
 from datapruner.core.types import IntArray
+from datapruner.dataset.loggedrun import LoggedRun
 from datapruner.dataset.reading import PLAIN_UNITS, Note, Reading, is_source, read_items
+from datapruner.dataset.runrows import check_runs, open_runs, reads_log
 from datapruner.dataset.source import BadRow, open_source
 from datapruner.engines.base import Engine
 from datapruner.engines.choose import open_engine
 from datapruner.errors import BudgetError, InputError, nearest
-from datapruner.methods import load
+from datapruner.methods import Method, load
 from datapruner.methods import method as find_method
 from datapruner.rng import check_seed
 from datapruner.vectors.store import Vectors
@@ -34,6 +36,7 @@ __all__ = [
     "reporter",
     "score",
     "score_with",
+    "scorer_of",
     "take_rows",
     "with_bad_vectors",
 ]
@@ -54,6 +57,9 @@ def score(
     label: Any = None,
     id: Any = None,
     cost: str | None = None,
+    log: Any = None,
+    epoch: int | None = None,
+    held_in: Any = None,
     tokens: Any = None,
     unit: str | None = None,
     embedder: Any = "auto",
@@ -72,7 +78,8 @@ def score(
 
     Args:
         data: rows in any container or file (see ``open_source``), or vectors alone: an (n, d)
-            array, a ``.npy`` or a ``.safetensors`` file; None with ``embedding`` vectors.
+            array, a ``.npy`` or a ``.safetensors`` file; None with ``embedding`` vectors; or a
+            ``LoggedRun``, whose rows are then known by their ids or numbers alone.
         method: a registered method: ``"prototypes"``, ``"random"``.
         text: the column to embed and count; None takes a column named ``text`` if there is one.
         embedding: vectors instead of a text: a column's name, an (n, d) array, or a file
@@ -80,6 +87,12 @@ def score(
         label: a column of labels (or n labels, with bare vectors): groups for floors.
         id: the column of ids (or n ids, with bare vectors); None: ids made of the content.
         cost: a column of prices.
+        log: for methods that score a training run, the log of one that had these rows, its file or
+            a ``LoggedRun``; or several. Rows are found by id where the log has ids (name their
+            column with ``id``), else by position. Without ``label`` groups are the log's labels.
+        epoch: which of its epochs counts; None: all of one log, or the last of each of several.
+        held_in: for ``"memorisation"``, which rows each of the runs trained on: bool, of shape
+            (n, runs), an array or a ``.npy`` file, in the order of the log.
         tokens: count tokens as prices with this counter: ``"words"``, ``"characters"``,
             ``"bytes"``, a tokenizer file or folder, or an object with ``count``; ``"auto"``: the
             tokenizer of the embedder if it has one, else ``"words"``.
@@ -114,6 +127,9 @@ def score(
         label=label,
         id=id,
         cost=cost,
+        log=open_runs(log),
+        epoch=epoch,
+        held_in=held_in,
         tokens=tokens,
         unit=unit,
         embedder=embedder,
@@ -145,12 +161,10 @@ def score_with(
     """
     entry = find_method(method)
     seed = check_seed(seed)
-    scorer_class = load(entry.scorer)
-    known = [f.name for f in dataclasses.fields(scorer_class)]
-    shared_names = [f.name for f in dataclasses.fields(Reading)]
-    refuse_unknown_keys(params, known, f"method {method!r}", also=shared_names)
-    shared = {"device": reading.device, "on_bad": reading.on_bad}
-    scorer = scorer_class(**{k: v for k, v in shared.items() if k in known} | dict(params))
+    scorer = scorer_of(entry, reading, params)
+    runs = (data,) if isinstance(data, LoggedRun) else reading.log
+    if reads_log(entry) or runs is reading.log:
+        check_runs(entry, runs, reading.epoch, reading.held_in)
     # A scorer that goes by a column of numbers names it, so that it is read as a feature.
     reading = dataclasses.replace(reading, by=getattr(scorer, "by", None))
     report = reporter(progress)
@@ -159,6 +173,20 @@ def score_with(
     scores: Scores = scorer(loaded.items, seed=seed, **more)
     scores = dataclasses.replace(scores, details={**details, **scores.details})
     return scores, with_bad_vectors(scores, loaded.bad, data, note)
+
+
+def scorer_of(entry: Method, reading: Reading, params: Mapping[str, Any]) -> Any:
+    """The scorer of a method with these parameters.
+
+    Raises:
+        InputError: a parameter that it does not have, or a value that no run could use.
+    """
+    scorer_class = load(entry.scorer)
+    known = [f.name for f in dataclasses.fields(scorer_class)]
+    shared_names = [f.name for f in dataclasses.fields(Reading)]
+    refuse_unknown_keys(params, known, f"method {entry.name!r}", also=shared_names)
+    shared = {"device": reading.device, "on_bad": reading.on_bad}
+    return scorer_class(**{k: v for k, v in shared.items() if k in known} | dict(params))
 
 
 def with_bad_vectors(
@@ -259,8 +287,9 @@ def _bad_vectors(items: Items, known: Mapping[int, BadRow], where: str) -> list[
     rows = barred[[row not in known for row in barred.tolist()]] if barred.size else barred
     if not rows.size:
         return []
-    if "embedding" not in items.features:
-        why = "the scorer could not use it"
+    is_logged = "logits" in items.features
+    if is_logged or "embedding" not in items.features:
+        why = "it was never logged" if is_logged else "the scorer could not use it"
         return [BadRow(row, f"{where}row {row}", why, "") for row in rows.tolist()]
     from datapruner.vectors.content import bad_rows
     from datapruner.vectors.store import open_vectors

@@ -15,6 +15,7 @@ from datapruner.core.items import Items
 from datapruner.core.types import IntArray
 from datapruner.dataset.load import Columns, Loaded, load_rows
 from datapruner.dataset.loggedrun import LoggedRun, run_items
+from datapruner.dataset.runrows import join_runs
 from datapruner.dataset.source import BadRow, Source, open_source
 from datapruner.errors import InputError, MissingColumnError, OutputError, nearest
 from datapruner.scorers.minhash import Printer
@@ -46,7 +47,7 @@ class Reading:
 
     The fields are the parameters of ``score`` and ``dedup`` of the same names; ``by`` is the column
     of numbers that the scorer goes by, whatever its parameter is called; ``signatures`` says
-    whether MinHash needs any.
+    whether MinHash needs any; ``log`` holds runs that are open already.
     """
 
     text: str | None = None
@@ -54,6 +55,9 @@ class Reading:
     label: Any = None
     id: Any = None
     cost: str | None = None
+    log: tuple[LoggedRun, ...] = ()
+    epoch: int | None = None
+    held_in: Any = None
     by: str | None = None
     ignore_case: bool = False
     signatures: bool = True
@@ -86,10 +90,35 @@ def read_items(
         note: see ``score_with``.
     """
     if isinstance(data, LoggedRun):
-        return Loaded(run_items(data, id=reading.id), ()), {}
+        rest = {"embedding": reading.embedding, "label": reading.label, "log": reading.log or None}
+        advice = "Give the rows as data, and the log as log."
+        _refuse_columns(reading, "the log of a run has", advice, rest)
+        items = run_items(data, epoch=reading.epoch, id=reading.id)
+        return Loaded(items, ()), {"log": data.path.name}
     if data is None or is_vectors(data):
-        return Loaded(_bare_items(data, reading), ()), {}
-    source: Source = data if is_source(data) else open_source(data)
+        loaded = Loaded(_bare_items(data, reading), ())
+        details: dict[str, Any] = {}
+    else:
+        source: Source = data if is_source(data) else open_source(data)
+        loaded, details = _read_rows(source, reading, needs, progress=progress, note=note)
+    if not reading.log:
+        return loaded, details
+    items = join_runs(
+        loaded.items,
+        reading.log,
+        epoch=reading.epoch,
+        held_in=reading.held_in,
+        where="the data" if data is None else getattr(data, "description", "the data"),
+        id=reading.id,
+        label=reading.label,
+    )
+    details["log"] = ", ".join(run.path.name for run in reading.log)
+    return dataclasses.replace(loaded, items=items), details
+
+
+def _read_rows(
+    source: Source, reading: Reading, needs: tuple[str, ...], *, progress: Any, note: Note | None
+) -> tuple[Loaded, dict[str, Any]]:
     columns, vectors = _columns(source, reading, needs)
     details: dict[str, Any] = {}
     encode = None
@@ -149,18 +178,20 @@ def _bare_items(data: Any, reading: Reading) -> Items:
         raise InputError("there is nothing to score: give data, or embedding=vectors.")
     if data is not None and reading.embedding is not None:
         raise InputError("data is vectors already; give them as data or as embedding, not both.")
-    asked = {name: getattr(reading, name) for name in ("text", "cost", "tokens")}
-    asked["the column to go by"] = reading.by
     named = {"label": reading.label, "id": reading.id}
-    asked |= {name: value for name, value in named.items() if isinstance(value, str)}
-    for name, value in asked.items():
-        if value is not None:
-            raise InputError(
-                f"{name} is {value!r}, but vectors alone have no columns. Give the rows as input, "
-                "and the vectors as embedding (--embedding)."
-            )
+    named = {name: value for name, value in named.items() if isinstance(value, str)}
+    advice = "Give the rows as input, and the vectors as embedding (--embedding)."
+    _refuse_columns(reading, "vectors alone have", advice, named)
     vectors = open_vectors(reading.embedding if data is None else data)
     return load_vectors(vectors, reading.label, reading.id)
+
+
+def _refuse_columns(reading: Reading, what: str, advice: str, more: dict[str, Any]) -> None:
+    """An error where a column is named of data that has none."""
+    asked = {name: getattr(reading, name) for name in ("text", "cost", "tokens")}
+    for name, value in {**asked, "the column to go by": reading.by, **more}.items():
+        if value is not None:
+            raise InputError(f"{name} is {value!r}, but {what} no columns. {advice}")
 
 
 def _columns(

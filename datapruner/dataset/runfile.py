@@ -1,7 +1,8 @@
 """The file of a logged run: one flat file of epochs, and a JSON header that says which are whole.
 
-    run.log         labels int32 (n), then one slab an epoch: times uint16 (n), logits (n, C),
-                    features (n, d) where asked for; each part starts at a multiple of 64 bytes
+    run.log         labels int32 (n); of a log with ids their keys uint64 (n), by which rows are
+                    found again; then one slab an epoch: times uint16 (n), logits (n, C), features
+                    (n, d) where asked for; each part starts at a multiple of 64 bytes
     run.log.json    shape, dtype, and of every whole epoch how many rows it holds
 
 Numbers are little-endian. The header is written after the slab it speaks of is on the disk, and
@@ -18,15 +19,24 @@ from typing import Any
 
 import numpy as np
 
-from datapruner.core.types import AnyArray
+from datapruner.core.types import AnyArray, UInt64Array
 from datapruner.errors import FormatError, InputError
 from datapruner.output import atomic_write_bytes
 from datapruner.rng import hash_ids, mix
 
-__all__ = ["DTYPES", "Epoch", "Header", "Layout", "digest_of_ids", "header_path", "read_header"]
+__all__ = [
+    "DTYPES",
+    "Epoch",
+    "Header",
+    "Layout",
+    "digest_of_ids",
+    "header_path",
+    "keys_of_ids",
+    "read_header",
+]
 
 FORMAT = "datapruner.runlog"
-VERSION = 1
+VERSION = 2
 ALIGN = 64
 DTYPES = ("float32", "float16")
 
@@ -89,7 +99,8 @@ class Layout:
     def __init__(self, header: Header) -> None:
         item = np.dtype(header.dtype).itemsize
         self.header = header
-        self.head = _aligned(4 * header.n)
+        self.labels = _aligned(4 * header.n)
+        self.head = self.labels + (0 if header.ids is None else _aligned(8 * header.n))
         self.times = _aligned(2 * header.n)
         self.logits = _aligned(item * header.n * header.classes)
         self.features = _aligned(item * header.n * header.width)
@@ -106,6 +117,10 @@ class Layout:
     def map_labels(self, path: Path, mode: Any) -> AnyArray:
         """Shape (n,), int32; -1 where no label was seen yet."""
         return _mapped(path, "<i4", mode, 0, (self.header.n,))
+
+    def map_keys(self, path: Path, mode: Any) -> AnyArray:
+        """Shape (n,), uint64: a hash of every row's id; of a log with ids alone."""
+        return _mapped(path, "<u8", mode, self.labels, (self.header.n,))
 
     def map_times(self, path: Path, mode: Any, place: int) -> AnyArray:
         """Shape (n,), uint16: how often each row was recorded in the epoch at this place."""
@@ -164,9 +179,14 @@ def header_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
+def keys_of_ids(ids: Sequence[Any] | AnyArray) -> UInt64Array:
+    """Shape (n,), uint64: a hash of each id; ``"7"`` and 7 have the same."""
+    return hash_ids([str(one) for one in (ids.tolist() if isinstance(ids, np.ndarray) else ids)])
+
+
 def digest_of_ids(ids: Sequence[Any] | AnyArray) -> str:
     """16 hex digits that tell ids in their order; ``"7"`` and 7 are the same."""
-    keys = hash_ids([str(one) for one in (ids.tolist() if isinstance(ids, np.ndarray) else ids)])
+    keys = keys_of_ids(ids)
     with np.errstate(over="ignore"):
         places = mix(np.arange(len(keys)), 1)
         return f"{int(mix(keys ^ places).sum(dtype=np.uint64)):016x}"

@@ -37,6 +37,7 @@ from datapruner.dataset.runfile import (
     Layout,
     digest_of_ids,
     header_path,
+    keys_of_ids,
     read_header,
 )
 from datapruner.errors import InputError, OutputError
@@ -92,7 +93,7 @@ class RunLog:
         digest = None if ids is None else digest_of_ids(ids)
         wanted = Header(n, classes, features, dtype, digest)
         self._batches = Batches(self._path, wanted, ids)
-        self._header = self._opened(wanted)
+        self._header = self._opened(wanted, ids)
         self._layout = Layout(wanted)
         self._labels = self._layout.map_labels(self._path, "r+")
 
@@ -185,7 +186,7 @@ class RunLog:
 
     # -- the file -------------------------------------------------------------------------------
 
-    def _opened(self, wanted: Header) -> Header:
+    def _opened(self, wanted: Header, ids: Sequence[Any] | AnyArray | None) -> Header:
         """The header of the log that is there, or of a new one."""
         is_new = not header_path(self._path).exists()
         if is_new and self._path.exists():
@@ -198,6 +199,8 @@ class RunLog:
             if is_new:
                 self._file.truncate(Layout(wanted).size(0))
                 Layout(wanted).map_labels(self._path, "r+")[:] = UNKNOWN
+                if ids is not None:
+                    Layout(wanted).map_keys(self._path, "r+")[:] = keys_of_ids(ids)
                 wanted.write(self._path)
         except OSError as error:
             self._let_go()

@@ -93,10 +93,13 @@ def _moved(job: PruneJob, base: Path, flat: bool) -> PruneJob | None:
     if not all(Path(name).exists() or glob.glob(name) for name in inputs):
         return None
     found: dict[str, Any] = {}
-    for option in ("embedding", "against", "against_embedding", "index"):
+    for option in ("embedding", "held_in", "against", "against_embedding", "index"):
         name = getattr(job, option, None)
         if name is not None and Path(_seen(name.partition(":")[0], base, flat)).exists():
             found[option] = _seen(name, base, flat)
+    logs = tuple(_seen(name, base, flat) for name in job.log)
+    if all(Path(name).exists() for name in logs):
+        found["log"] = logs
     return dataclasses.replace(job, inputs=inputs, **found)
 
 

@@ -28,6 +28,7 @@ from datapruner.core.types import FloatArray, IntArray
 from datapruner.dataset.dynamic import LossSchedule
 from datapruner.dataset.schedule import Schedule
 from datapruner.errors import FormatError, InputError, MissingExtraError
+from datapruner.integrations.state import VERSION, read_state
 
 try:
     import torch
@@ -38,8 +39,6 @@ except ImportError as error:  # pragma: no cover - the tests have torch
     ) from error
 
 __all__ = ["ScheduleSampler"]
-
-_VERSION = 1
 
 
 class ScheduleSampler(Sampler[int]):  # type: ignore[misc]
@@ -208,10 +207,10 @@ class ScheduleSampler(Sampler[int]):  # type: ignore[misc]
                 "or save between two rounds, after set_epoch()."
             )
         state: dict[str, Any] = {
-            "version": _VERSION,
+            "version": VERSION,
             "schedule": self.schedule.fingerprint,
-            "round": self._number,
-            "consumed": self._done,
+            "round": int(self._number),
+            "consumed": int(self._done),
             **self._marks,
         }
         if isinstance(self.schedule, LossSchedule):
@@ -223,24 +222,28 @@ class ScheduleSampler(Sampler[int]):  # type: ignore[misc]
         """Go on where ``state_dict`` was made, with any number of processes.
 
         Raises:
-            FormatError: a state of another schedule or version, or none at all.
+            FormatError: a state of another schedule or version, or none at all. Nothing was changed
+                by it.
         """
-        if state.get("version") != _VERSION:
-            raise FormatError(
-                f"this is no state of a ScheduleSampler of version {_VERSION}: it has "
-                f"{sorted(map(str, state))}. Give what state_dict() returned."
-            )
+        number, done = read_state(state, isinstance(self.schedule, LossSchedule))
         if state["schedule"] != self.schedule.fingerprint:
             raise FormatError(
                 f"the state belongs to the schedule {state['schedule']}, and this one is "
                 f"{self.schedule.fingerprint}: other rows, budget, draw or seed. Build the same "
                 "schedule again; its rows would not be those that are left."
             )
+        rounds = self.schedule.rounds
+        if done > self.schedule.n or (rounds is not None and number + bool(done) > rounds):
+            raise FormatError(
+                f"the state says {done} rows of round {number}, but the schedule has "
+                f"{'no end of' if rounds is None else rounds} rounds, from 0, of {self.schedule.n} "
+                "rows at most. Build it with as many rounds as before, or more."
+            )
         if isinstance(self.schedule, LossSchedule):
             losses = {"schedule": state["schedule"], "losses": state["losses"]}
             self.schedule.load_state_dict(losses)
-        self._go_to(int(state["round"]))
-        self._done = self._start = int(state["consumed"])
+        self._go_to(number)
+        self._done = self._start = done
         self._marks = {"rows": state["rows"]} if "rows" in state else {}
         self._is_pending = True
 

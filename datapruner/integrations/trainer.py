@@ -139,11 +139,16 @@ class ScheduleCallback(TrainerCallback):  # type: ignore[misc]
             InputError: no view is in use, or another number of steps is planned than the rounds
                 have: the learning rate would not reach its end, or reach it early.
         """
-        if not self._views:
-            raise InputError(
-                "the Trainer trains on all rows: give it train_dataset=callback.view(data)."
-            )
         loader = more.get("train_dataloader")
+        used: Any = getattr(loader, "dataset", None)
+        # Another length, or it is a wrapper of the view's: of its rows nothing can be said here.
+        is_other = hasattr(used, "__len__") and len(used) != self.schedule.k
+        if not self._views or is_other:
+            rows = f"{len(used)} rows a round" if is_other else "all rows"
+            raise InputError(
+                f"the Trainer trains on {rows}: give it train_dataset=callback.view(data), which "
+                f"has {self.schedule.k}."
+            )
         if loader is not None:
             planned = math.ceil(len(loader) / args.gradient_accumulation_steps) * len(self.schedule)
             if state.max_steps != planned:

@@ -124,6 +124,7 @@ PUBLIC = [
     "UnknownMethodError",
     "__version__",
     "blend",
+    "compare",
     "dedup",
     "kd_loss",
     "kd_subset",

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["kd_loss"]
 
+_SHOWN = 5
+_ADVICE = {
+    "student": "Training has diverged: lower the learning rate, or compute in float32.",
+    "teacher": "Look at these rows, or run the teacher in float32.",
+}
+
 
 def kd_loss(
     student_logits: torch.Tensor,
@@ -69,9 +75,8 @@ def kd_loss(
         if not student.shape[0] or (counted is not None and not counted.any()):
             return student.sum() * 0.0
         target = _flat(labels)
-        return _finite(
-            torch.nn.functional.cross_entropy(student, target, ignore_index=ignore_index)
-        )
+        loss = torch.nn.functional.cross_entropy(student, target, ignore_index=ignore_index)
+        return _finite(loss, student_logits, None)
     if isinstance(teacher_logits, TopK):
         counted = _within(teacher_logits, student_logits, labels, counted)
     chosen = student if counted is None else student[counted]
@@ -87,20 +92,26 @@ def kd_loss(
     if share < 1:
         target = _flat(labels) if counted is None else _flat(labels)[counted]
         loss = loss + (1 - share) * torch.nn.functional.cross_entropy(chosen, target)
-    return _finite(loss)
+    return _finite(loss, student_logits, teacher_logits)
 
 
 def _check(student: Any, alpha: SupportsFloat) -> float:
-    share = float(alpha)
+    try:
+        share = float(alpha)
+    except (TypeError, ValueError):
+        share = math.nan
     if not 0 <= share <= 1:
         raise InputError(
-            f"alpha is {share}; it is how much the teacher counts, between 0 (labels alone) and 1 "
+            f"alpha is {alpha}; it is how much the teacher counts, between 0 (labels alone) and 1 "
             "(teacher alone)."
         )
-    if student.ndim not in (2, 3):
+    is_float = getattr(student, "is_floating_point", None)
+    if is_float is None or not is_float() or student.ndim not in (2, 3):
+        shape = tuple(getattr(student, "shape", ()))
+        told = getattr(student, "dtype", type(student).__name__)
         raise InputError(
-            f"student logits have shape {tuple(student.shape)}; they need (b, C), or (b, L, C) for "
-            "tokens."
+            f"student logits have shape {shape} and are {told}; they must be a floating tensor of "
+            "shape (b, C), or (b, L, C) for tokens."
         )
     return share
 
@@ -118,6 +129,11 @@ def _counted(student: Any, labels: Any, share: float, ignore_index: int) -> Any:
                 "Pass labels, or alpha=1."
             )
         return None
+    if not hasattr(labels, "aminmax") or labels.is_floating_point():
+        raise InputError(
+            f"labels are {getattr(labels, 'dtype', type(labels).__name__)}; give a tensor of whole "
+            "numbers, the class of every position."
+        )
     if labels.shape != student.shape[:-1]:
         raise InputError(
             f"labels have shape {tuple(labels.shape)}; student logits of shape "
@@ -235,11 +251,24 @@ def _tensor(values: Any, device: Any) -> Any:
     return torch.as_tensor(values, device=device)
 
 
-def _finite(loss: Any) -> Any:
+def _finite(loss: Any, student: Any, teacher: Any) -> Any:
     value = float(loss.detach())
-    if not math.isfinite(value):
-        raise ScoreError(
-            f"the loss is {value}: the logits of student or teacher are not finite, or too far "
-            "apart for their dtype. Lower the learning rate, or compute in float32."
-        )
-    return loss
+    if math.isfinite(value):
+        return loss
+    # Who is to blame is looked for only once there is something to blame.
+    for name, logits in (("student", student), ("teacher", teacher)):
+        values = logits.values if isinstance(logits, TopK) else logits
+        if values is None:
+            continue
+        good = _tensor(values, student.device).detach().isfinite()
+        rows = (~good.reshape(len(good), -1).all(1)).nonzero()[:, 0].tolist()
+        if rows:
+            shown = ", ".join(map(str, rows[:_SHOWN]))
+            raise ScoreError(
+                f"the loss is {value}: the logits of the {name} are not finite in {len(rows)} of "
+                f"{len(good)} rows of the batch (rows {shown}). {_ADVICE[name]}"
+            )
+    raise ScoreError(
+        f"the loss is {value}: the logits of student and teacher are too far apart for their "
+        "dtype. Lower the learning rate, or compute in float32."
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -189,3 +190,31 @@ def test_rows_that_cannot_be_read_take_no_part(tmp_path: Any) -> None:
     assert sorted(schedule[0].rows.tolist()) == [0, 2, 3]
     schedule.feed([0, 2, 3], [0.1, 0.2, 5.0])
     assert sorted([*schedule[1].rows.tolist(), *schedule.spare(1, 1).tolist()]) == [0, 2, 3]
+
+
+def test_tensors_that_carry_gradients_are_taken_as_they_are() -> None:
+    schedule = LossSchedule(4, rounds=2)
+    schedule.feed(torch.tensor([2, 0]), torch.tensor([1.0, 3.0], requires_grad=True))
+    assert schedule.losses[[2, 0]].tolist() == [1.0, 3.0]
+
+
+def test_half_a_row_is_refused() -> None:
+    schedule = LossSchedule(4, rounds=2)
+    with pytest.raises(InputError, match="rows are float64; give whole numbers"):
+        schedule.feed([1.5, 2.0], [1.0, 1.0])
+    assert np.isnan(schedule.losses).all()
+
+
+@pytest.mark.parametrize(
+    "losses", [["x"] * 4, [0.0] * 3, [np.inf] * 4, None, [1, 2, 3, 4]], ids=str
+)
+def test_damaged_losses_of_a_state_are_refused(losses: Any) -> None:
+    schedule = LossSchedule(4, rounds=2)
+    with pytest.raises(FormatError, match="the losses of the state are"):
+        schedule.load_state_dict({**schedule.state_dict(), "losses": losses})
+
+
+@pytest.mark.parametrize("state", [None, [], "state", {}])
+def test_what_is_no_state_is_refused(state: Any) -> None:
+    with pytest.raises(FormatError, match="belongs to the schedule None"):
+        LossSchedule(4, rounds=2).load_state_dict(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -252,6 +253,35 @@ def test_the_weights_of_a_weighted_round_make_means_unbiased() -> None:
     error = np.std(weighted) / np.sqrt(4000)
     assert abs(np.mean(weighted) - values.mean()) < 4 * error
     assert abs(np.mean(bare) - values.mean()) > 8 * np.std(bare) / np.sqrt(4000)
+
+
+def test_scores_find_their_rows_by_id_in_any_order() -> None:
+    rows = [{"id": f"r{i}", "text": f"text {i}"} for i in range(20)]
+    scores = dp.score(rows, method="random", id="id")
+    turned = rows[::-1]
+
+    def drawn(data: Any, given: Any) -> list[tuple[str, float]]:
+        plan = dp.resample(data, budget="5 items", scores=given, replacement=True, id="id")
+        pairs = [
+            pair
+            for this in (plan[0], plan[1])
+            for pair in zip(this.rows, this.weights, strict=True)
+        ]
+        return [(data[row]["id"], weight) for row, weight in pairs]
+
+    assert drawn(turned, scores) == drawn(rows, scores)
+    # Scores of more rows than are drawn from are fine; of fewer they are not.
+    assert drawn(rows[3:], scores) == drawn(rows[3:], dp.score(rows[3:], method="random", id="id"))
+    with pytest.raises(InputError, match="other rows: 1 of 20 ids are not among the 19"):
+        drawn(rows, dp.score(rows[1:], method="random", id="id"))
+    # Ids of the content say nothing about those of a column: the position is all there is.
+    assert drawn(rows, dp.score(rows, method="random"))
+    # Rulings go with the rows, too.
+    ruled = dataclasses.replace(
+        scores, rulings=Rulings(np.where(np.arange(20), 0, int(Reason.QUALITY)).astype(np.uint8))
+    )
+    plan = dp.resample(turned, budget="100%", scores=ruled, replacement=True, id="id")
+    assert "r0" not in {turned[row]["id"] for row in plan[0].rows}
 
 
 def test_all_rows_by_weight_weigh_one() -> None:

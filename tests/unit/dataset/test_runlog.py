@@ -371,7 +371,7 @@ def test_a_full_disk_is_an_error_with_the_reason(
     ("change", "message"),
     [
         ({"format": "other"}, "not the header of a run log"),
-        ({"version": 2}, "has format version 2; this datapruner reads 1"),
+        ({"version": 3}, "has format version 3; this datapruner reads 2"),
         ({"n": 10**6}, "bytes of"),
         ({"n": "many"}, "cannot be read"),
         ({"dtype": "int8"}, "its shape or dtype cannot be"),

@@ -99,6 +99,33 @@ def test_a_loop_that_stops_early_begins_again_where_it_confirmed() -> None:
     assert list(sampler) == schedule()[0].rows.tolist()[BATCH:]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+def test_a_stateful_loader_goes_on_only_with_the_state_of_the_sampler() -> None:
+    stateful = pytest.importorskip("torchdata.stateful_dataloader", reason="needs torchdata")
+    data = TensorDataset(torch.arange(N))
+
+    def run(workers: int, state: Any = None, stop: int | None = None) -> Any:
+        sampler = ScheduleSampler(schedule())
+        if state is not None:
+            sampler.load_state_dict(state)
+        loader = stateful.StatefulDataLoader(data, BATCH, sampler=sampler, num_workers=workers)
+        seen = []
+        for epoch in range(sampler.epoch, ROUNDS):
+            sampler.set_epoch(epoch)
+            for (rows,) in loader:
+                seen += [(epoch, row) for row in rows.tolist()]
+                sampler.advance(len(rows))
+                if len(seen) == stop:
+                    return seen, sampler.state_dict()
+        return seen
+
+    first, state = run(0, stop=33)
+    assert first + run(0, state) == all_rows()
+    assert first + train(ScheduleSampler(schedule()))[0][33:] == all_rows()
+    with pytest.raises(InputError, match="nobody has said"):
+        run(2)
+
+
 # The length
 
 
@@ -232,9 +259,65 @@ def test_a_state_of_another_schedule_is_refused(other: Any) -> None:
         ScheduleSampler(schedule(**other)).load_state_dict(state)
 
 
-def test_what_is_no_state_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"epoch": 3}, r"no state of a ScheduleSampler of version 1: it has \['epoch'\]"),
+        ({"version": 2}, r"no state of a ScheduleSampler of version 1"),
+        ({}, r"it has \[\]"),
+        (None, "a NoneType is no state"),
+        ([1, 2], "a list is no state"),
+    ],
+)
+def test_what_is_no_state_is_refused(state: Any, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        ScheduleSampler(schedule()).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"round": -1}, "has round -1; it must be a whole number"),
+        ({"round": 1.5}, r"has round 1\.5"),
+        ({"round": "one"}, "has round 'one'"),
+        ({"consumed": None}, "has consumed None"),
+        ({"consumed": True}, "has consumed True"),
+        ({"consumed": -4}, "has consumed -4"),
+        ({"consumed": N + 1}, "says 54 rows of round 1, but the schedule has 5 rounds"),
+        ({"round": ROUNDS}, "says 8 rows of round 5, but the schedule has 5 rounds"),
+        ({"round": ROUNDS + 1, "consumed": 0}, "says 0 rows of round 6"),
+    ],
+)
+def test_a_state_that_was_tampered_with_is_refused_and_changes_nothing(
+    change: Any, message: str
+) -> None:
+    _, state = train(ScheduleSampler(schedule()), stop_after=8)
+    sampler = ScheduleSampler(schedule())
+    with pytest.raises(FormatError, match=message):
+        sampler.load_state_dict({**state, **change})
+    assert train(sampler)[0] == all_rows()
+
+
+@pytest.mark.parametrize("lacking", ["schedule", "round", "consumed", "losses"])
+def test_a_state_that_lacks_a_part_is_refused(lacking: str) -> None:
+    sampler = ScheduleSampler(LossSchedule(N, rounds=ROUNDS))
+    state = sampler.state_dict()
+    del state[lacking]
     with pytest.raises(FormatError, match="no state of a ScheduleSampler"):
-        ScheduleSampler(schedule()).load_state_dict({"epoch": 3})
+        sampler.load_state_dict(state)
+
+
+def test_numbers_of_numpy_make_a_state_that_torch_can_save(tmp_path: Any) -> None:
+    sampler = ScheduleSampler(schedule())
+    sampler.set_epoch(np.int64(2))
+    next(iter(sampler))
+    sampler.advance(np.int64(1))
+    torch.save(sampler.state_dict(), tmp_path / "state.pt")
+    again = ScheduleSampler(schedule())
+    again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert list(again) == schedule()[2].rows[1:].tolist()
+    again.load_state_dict({**sampler.state_dict(), "round": np.int64(3), "consumed": np.int64(0)})
+    assert list(again) == schedule()[3].rows.tolist()
 
 
 def test_more_rounds_of_the_same_schedule_may_follow() -> None:

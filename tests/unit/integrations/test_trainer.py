@@ -202,9 +202,13 @@ def test_max_steps_from_the_schedule_are_right(tmp_path: Path) -> None:
     assert by_round(run.model.seen) == rounds(schedule())
 
 
-def test_a_trainer_without_the_view_is_refused() -> None:
-    with pytest.raises(InputError, match=r"callback\.view"):
+def test_a_trainer_without_the_view_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"trains on all rows: give it .*callback\.view"):
         ScheduleCallback(schedule()).on_train_begin(None, None, None)
+    run = trainer(tmp_path, ScheduleCallback(schedule()), train_dataset=data())
+    with pytest.raises(InputError, match=r"trains on 30 rows a round: .* which has 12"):
+        run.train()
+    assert run.model.seen == []
 
 
 def test_rows_that_do_not_say_who_they_are_are_refused() -> None:

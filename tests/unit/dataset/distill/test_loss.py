@@ -270,6 +270,13 @@ def test_an_empty_batch_is_zero_and_has_a_gradient(alpha):
         ),
         ({"teacher": torch.zeros((3, 6))}, r"teacher logits have shape \(3, 6\).*\(3, 5\)"),
         ({"student": torch.zeros(5)}, r"student logits have shape \(5,\)"),
+        ({"student": torch.zeros((3, 5)).long()}, r"are torch\.int64; they must be a floating"),
+        ({"student": torch.zeros((3, 5)).numpy()}, r"are float32; they must be a floating tensor"),
+        ({"student": None}, r"shape \(\) and are NoneType"),
+        ({"labels": [0, 1, 2]}, "labels are list; give a tensor of whole numbers"),
+        ({"labels": torch.zeros(3)}, r"labels are torch\.float32; give"),
+        ({"alpha": "half"}, "alpha is half; it is how much"),
+        ({"alpha": None}, "alpha is None; it is how much"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, message):
@@ -290,8 +297,23 @@ def test_what_does_not_fit_is_refused(change, message):
 def test_logits_that_are_not_finite_are_told(who, bad):
     student, teacher = torch.zeros((2, 3)), torch.zeros((2, 3))
     {"student": student, "teacher": teacher}[who][1, 2] = bad
-    with pytest.raises(ScoreError, match=r"the loss is (nan|inf): the logits"):
+    message = rf"the loss is (nan|inf): the logits of the {who} are not finite in 1 of 2 rows"
+    with pytest.raises(ScoreError, match=rf"{message} of the batch \(rows 1\)"):
         kd_loss(student, teacher, torch.tensor([0, 1]), alpha=0.5)
+
+
+def test_a_short_answer_that_is_not_finite_is_told():
+    teacher = top_k(np.array([[0.0, 1.0, 2.0], [2.0, 0.0, 1.0]], dtype=np.float32), 2)
+    teacher.values[0, 1] = np.nan
+    with pytest.raises(ScoreError, match=r"of the teacher are not finite in 1 of 2 .*\(rows 0\)"):
+        kd_loss(torch.zeros((2, 3)), teacher, torch.tensor([0, 1]), alpha=0.5)
+
+
+@pytest.mark.parametrize("alpha", [0, 0.5])
+def test_logits_too_far_apart_are_told(alpha):
+    student = torch.tensor([[3e38, -3e38]])
+    with pytest.raises(ScoreError, match=r"the loss is inf: .* too far apart"):
+        kd_loss(student, torch.zeros((1, 2)), torch.tensor([1]), alpha=alpha)
 
 
 def test_importing_the_package_does_not_load_torch():
