@@ -43,6 +43,10 @@ bench-quick: $(VENV)/.dev
 	$(BIN)/python benchmarks/dataset/prototypes_speed/run.py --quick
 	$(BIN)/python benchmarks/dataset/prototypes/run.py --quick
 	$(BIN)/python benchmarks/dataset/concepts/run.py --quick
+	$(BIN)/python -m benchmarks.resample.run --quick
+	$(BIN)/python -m benchmarks.scores.run --quick
+	$(BIN)/python -m benchmarks.distill.run --quick
+	$(BIN)/python -m benchmarks.distill.speed --quick
 
 clean:
 	rm -rf $(VENV) demo-output build dist *.egg-info .coverage

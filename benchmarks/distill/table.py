@@ -10,6 +10,11 @@ from benchmarks.common.tables import markdown, replace_block
 from benchmarks.distill.cells import ALPHAS, SELECTIONS, SWEEP, TEACHERS
 
 README = Path(__file__).with_name("README.md")
+KINDS = {
+    "EL2N of short runs (hard, easy)": ("hard", "easy"),
+    "the teacher (margin, disagreement)": ("margin", "disagreement"),
+}
+WORDS = ("win", "tie", "lose")
 Found = dict[tuple[Any, ...], dict[str, Any]]
 
 
@@ -19,7 +24,8 @@ def main(result: dict[str, Any]) -> int:
         (e["dataset"], e["noise"], e["select"], e["share"], e["alpha"], e["teacher"]): e
         for e in result["cells"]
     }
-    parts = [_origin(result)]
+    parts = [_origin(result), "### All sets", *_tied(result["data"], found)]
+    parts += [*_counts(result["data"], found), *_against_best(result["data"], found)]
     for name in result["data"]:
         parts += [f"### {name}", *_set(name, found), *_sizes(name, found)]
     replace_block(README, "\n\n".join(parts))
@@ -39,6 +45,105 @@ def _own(name: str, found: Found) -> int:
     """The teacher that most cells have: of the student's own size."""
     teachers = [key[5] for key in found if key[0] == name]
     return max(set(teachers), key=teachers.count)
+
+
+def _cases(names: Any, found: Found) -> list[tuple[str, str, Found]]:
+    """Set, share of wrong labels as text, and the cells of its own teacher."""
+    cases = []
+    for name in names:
+        own = _own(name, found)
+        for noise in sorted({key[1] for key in found if key[0] == name}):
+            mine = {
+                key[2:5]: entry
+                for key, entry in found.items()
+                if (key[0], key[1], key[5]) == (name, noise, own)
+            }
+            cases.append((name, f"{noise:.0%}" if noise else "none", mine))
+    return cases
+
+
+def _tied(names: Any, found: Found) -> list[str]:
+    """Which alphas are as good as the best one."""
+    cases = _cases(names, found)
+    whole = [s for _, _, mine in cases for s in _shares(mine) if ("random", s, 0.3) in mine]
+    shares = sorted(set(whole))
+    rows = []
+    for name, noise, mine in cases:
+        line = [name, noise]
+        for share in shares:
+            entries = {a: mine.get(("random", share, a)) for a in SWEEP}
+            if not all(entries.values()):
+                line.append("")
+                continue
+            best = max(entries, key=lambda a: entries[a]["mean"])
+            as_good = [
+                f"**{a:g}**" if a == best else f"{a:g}"
+                for a, e in entries.items()
+                if stats.compare(e["values"], entries[best]["values"]).verdict == "tie"
+            ]
+            line.append(" ".join(as_good))
+        rows.append(line)
+    head = ["set", "wrong labels", *[f"{share:.0%} kept" for share in shares]]
+    return [
+        "A fair draw: the alpha with the highest mean (bold), and those that tie with it:",
+        markdown(head, rows),
+    ]
+
+
+def _counts(names: Any, found: Found) -> list[str]:
+    """Wins, ties and losses of a fair draw with a teacher, over the sets."""
+    rows = []
+    for told, selections in KINDS.items():
+        for noise in ("none", "20%"):
+            for share in (0.1, 0.3, 0.5):
+                rows.append([told, noise, f"{share:.0%}"])
+                for alpha in SWEEP[1:]:
+                    verdicts = [
+                        stats.compare(
+                            mine["random", share, alpha]["values"],
+                            mine[select, share, 0.0]["values"],
+                        ).verdict
+                        for _, wrong, mine in _cases(names, found)
+                        for select in selections
+                        if wrong == noise and (select, share, 0.0) in mine
+                    ]
+                    rows[-1].append(" / ".join(map(str, map(verdicts.count, WORDS))))
+    head = ["subset chosen by", "wrong labels", "kept", *[f"alpha {a:g}" for a in SWEEP[1:]]]
+    return [
+        "A fair draw with a teacher against subsets without one: wins / ties / losses over the "
+        "sets that have the share, two subsets a set:",
+        markdown(head, rows),
+    ]
+
+
+def _against_best(names: Any, found: Found) -> list[str]:
+    """A fair draw with a teacher beside the best of all selections without one."""
+    rows = []
+    for name, noise, mine in _cases(names, found):
+        for share in _shares(mine):
+            plain = [s for s in SELECTIONS if s != "random" and (s, share, 0.0) in mine]
+            if not plain:
+                continue
+            best = max(plain, key=lambda s: mine[s, share, 0.0]["mean"])
+            line = [name, noise, f"{share:.0%}", best]
+            for alpha in (0.3, 0.5, 0.9, 1.0):
+                ours = mine["random", share, alpha]["values"]
+                lead = stats.compare(ours, mine[best, share, 0.0]["values"])
+                line.append(
+                    f"{lead.difference.mean:+.1f} ± {lead.difference.half:.1f} {lead.verdict}"
+                )
+            rows.append(line)
+    head = [
+        "set",
+        "wrong labels",
+        "kept",
+        "best score-based",
+        *[f"alpha {a:g}" for a in (0.3, 0.5, 0.9, 1.0)],
+    ]
+    return [
+        "A fair draw with a teacher against the best score-based selection without one:",
+        markdown(head, rows),
+    ]
 
 
 def _set(name: str, found: Found) -> list[str]:

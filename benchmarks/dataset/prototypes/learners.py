@@ -8,7 +8,7 @@ framework spends most of a step on its own book-keeping (three to five times slo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +68,7 @@ def predictions(
 
 def outputs(weights: list[np.ndarray], x: np.ndarray) -> np.ndarray:
     """Logits of some rows under trained weights: shape (m, classes)."""
-    return np.concatenate([_forward(weights, rows)[-1] for rows in _pieces(x)])
+    return np.concatenate([activations(weights, rows)[-1] for rows in _pieces(x)])
 
 
 def cross_entropy(y: np.ndarray) -> Slope:
@@ -118,7 +118,7 @@ def _initial(shapes: list[tuple[int, ...]], rng: np.random.Generator) -> np.ndar
     return flat
 
 
-def _forward(weights: list[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
+def activations(weights: list[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
     """Activations of every layer, the logits last."""
     if len(weights) == 2:
         return [x @ weights[0] + weights[1]]
@@ -126,57 +126,77 @@ def _forward(weights: list[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
     return [hidden, hidden @ weights[2] + weights[3]]
 
 
-def _backward(
-    weights: list[np.ndarray],
-    grads: list[np.ndarray],
-    x: np.ndarray,
-    take: np.ndarray,
-    slope: Slope,
-) -> None:
-    """Gradient of the mean loss of one batch, the rows ``x``, written into ``grads``."""
-    layers = _forward(weights, x)
-    logits = slope(layers[-1], take)
-    below = layers[0] if len(layers) == 2 else x
-    np.matmul(below.T, logits, out=grads[-2])
-    logits.sum(0, out=grads[-1])
-    if len(layers) == 2:
-        back = logits @ weights[2].T
-        back *= layers[0] > 0
-        np.matmul(x.T, back, out=grads[0])
-        back.sum(0, out=grads[1])
+class Network:
+    """A learner's weights while they are trained, and AdamW's memory of them.
+
+    Attributes:
+        weights: one array a layer and bias; ``outputs`` takes them.
+        done: steps so far.
+    """
+
+    def __init__(self, learner: Learner, d: int, classes: int, rng: np.random.Generator) -> None:
+        shapes = _shapes(d, learner.hidden, classes)
+        self._decay = learner.decay
+        self._flat = _initial(shapes, rng)
+        self._gradient, self._scratch = np.zeros_like(self._flat), np.empty_like(self._flat)
+        self._first, self._second = np.zeros_like(self._flat), np.zeros_like(self._flat)
+        self.weights, self._grads = _views(self._flat, shapes), _views(self._gradient, shapes)
+        self.done = 0
+
+    def step(self, x: np.ndarray, take: np.ndarray, slope: Slope, rate: np.float64) -> None:
+        """One step on a batch: the rows ``x``, whose numbers ``take`` are passed to the slope."""
+        self._backward(x, take, slope)
+        self.done += 1
+        first, second, scratch = self._first, self._second, self._scratch
+        first *= 0.9
+        first += 0.1 * self._gradient
+        np.square(self._gradient, out=scratch)
+        second *= 0.999
+        second += 0.001 * scratch
+        np.multiply(second, 1 / (1 - 0.999**self.done), out=scratch)
+        np.sqrt(scratch, out=scratch)
+        scratch += 1e-8
+        np.divide(first, scratch, out=scratch)
+        scratch *= rate / (1 - 0.9**self.done)
+        self._flat *= 1 - rate * self._decay
+        self._flat -= scratch
+
+    def _backward(self, x: np.ndarray, take: np.ndarray, slope: Slope) -> None:
+        """Gradient of the mean loss of one batch, written into that of all weights."""
+        weights, grads = self.weights, self._grads
+        layers = activations(weights, x)
+        logits = slope(layers[-1], take)
+        below = layers[0] if len(layers) == 2 else x
+        np.matmul(below.T, logits, out=grads[-2])
+        logits.sum(0, out=grads[-1])
+        if len(layers) == 2:
+            back = logits @ weights[2].T
+            back *= layers[0] > 0
+            np.matmul(x.T, back, out=grads[0])
+            back.sum(0, out=grads[1])
+
+
+def cosine(peak: float, done: float, of: float) -> np.float64:
+    """The learning rate after so much of the training: from the peak down to 0.
+
+    A NumPy scalar and no bare float: with the latter a step multiplies in another precision.
+    """
+    return peak * 0.5 * (1 + np.cos(np.pi * done / of))
 
 
 def train(
     learner: Learner, x: np.ndarray, slope: Slope, classes: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
     """Weights after training on the rows ``x`` with the loss that ``slope`` belongs to."""
-    shapes = _shapes(x.shape[1], learner.hidden, classes)
-    flat = _initial(shapes, rng)
-    gradient, first, second = np.zeros_like(flat), np.zeros_like(flat), np.zeros_like(flat)
-    scratch = np.empty_like(flat)
-    weights, grads = _views(flat, shapes), _views(gradient, shapes)
-    batch = min(learner.batch, len(x))
-    rows = _batches(len(x), batch, learner.steps, rng)
-    for step in range(learner.steps):
-        take = rows[step * batch : (step + 1) * batch]
-        _backward(weights, grads, x[take], take, slope)
-        rate = learner.rate * 0.5 * (1 + np.cos(np.pi * step / learner.steps))
-        first *= 0.9
-        first += 0.1 * gradient
-        np.square(gradient, out=scratch)
-        second *= 0.999
-        second += 0.001 * scratch
-        np.multiply(second, 1 / (1 - 0.999 ** (step + 1)), out=scratch)
-        np.sqrt(scratch, out=scratch)
-        scratch += 1e-8
-        np.divide(first, scratch, out=scratch)
-        scratch *= rate / (1 - 0.9 ** (step + 1))
-        flat *= 1 - rate * learner.decay
-        flat -= scratch
-    return weights
+    network = Network(learner, x.shape[1], classes, rng)
+    for step, take in enumerate(batches(len(x), learner, rng)):
+        network.step(x[take], take, slope, cosine(learner.rate, step, learner.steps))
+    return network.weights
 
 
-def _batches(n: int, batch: int, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Row numbers of all steps on end: permutation after permutation."""
-    passes = -(-batch * steps // n)
-    return np.concatenate([rng.permutation(n) for _ in range(passes)])[: batch * steps]
+def batches(n: int, learner: Learner, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Row numbers of every step, from permutation after permutation of n rows."""
+    batch = min(learner.batch, n)
+    passes = -(-batch * learner.steps // n)
+    rows = np.concatenate([rng.permutation(n) for _ in range(passes)])
+    return (rows[step * batch : (step + 1) * batch] for step in range(learner.steps))

@@ -42,7 +42,7 @@ def test_alpha_lies_inside_its_interval(share, noise):
 
 @pytest.mark.parametrize(
     ("share", "noise", "low"),
-    [(0.05, 0, 0.3), (0.5, 0, 0.3), (1, 0, 0), (0.2, 0.2, 0.7), (0.5, 0.2, 0.5), (1, 0.2, 0)],
+    [(0.05, 0, 0.3), (0.2, 0, 0.3), (0.3, 0, 0), (1, 0, 0), (0.2, 0.2, 0.7), (0.3, 0.2, 0)],
 )
 def test_the_interval_holds_what_tied_with_the_best(share, noise, low):
     assert suggest_alpha(share, noise).low == low
