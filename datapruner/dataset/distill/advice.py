@@ -61,10 +61,10 @@ def suggest_alpha(share: float, noise: float = 0.0) -> Estimate:
         noise: share of wrong labels among them, 0..1 (see ``estimate_noise``).
 
     Returns:
-        An Estimate in [0.3, 1]. Its interval holds the alphas that were best, or tied with the best,
-        on one of five sets or another: up to a fifth of the rows from 0.3 on with clean labels and
-        from 0.7 on with a fifth of wrong ones; any, where more stays. With all rows and clean
-        labels, labels alone were best on all five.
+        An Estimate in [0.3, 1]. Its interval holds the alphas that were best, or tied with the
+        best, on one of five sets or another: up to a fifth of the rows from 0.3 on with clean
+        labels and from 0.7 on with a fifth of wrong ones; any, where more stays. With all rows and
+        clean labels, labels alone were best on all five.
 
     Raises:
         InputError: share or noise out of range.
