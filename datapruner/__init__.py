@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datapruner.context.chunks import ContextPruner as ContextPruner
+    from datapruner.context.chunks import prune_chunks as prune_chunks
+    from datapruner.context.result import PrunedContext as PrunedContext
     from datapruner.core.blend import blend as blend
     from datapruner.core.budget import Budget as Budget
     from datapruner.core.items import Items as Items
@@ -45,8 +48,10 @@ if TYPE_CHECKING:
 _HOME = {
     "Budget": "core.budget",
     "Cascade": "core.pruner",
+    "ContextPruner": "context.chunks",
     "Items": "core.items",
     "Ledger": "core.ledger",
+    "PrunedContext": "context.result",
     "Pruner": "core.pruner",
     "Reason": "core.reason",
     "Report": "core.report",
@@ -60,6 +65,7 @@ _HOME = {
     "kd_loss": "dataset.distill.loss",
     "kd_subset": "dataset.distill.subsets",
     "prune": "dataset.prune",
+    "prune_chunks": "context.chunks",
     "recommend": "dataset.recommend",
     "resample": "dataset.resample",
     "score": "dataset.prune",
@@ -85,6 +91,7 @@ __all__ = [
     "Budget",
     "BudgetError",
     "Cascade",
+    "ContextPruner",
     "DataPrunerError",
     "FormatError",
     "InputError",
@@ -93,6 +100,7 @@ __all__ = [
     "MissingColumnError",
     "MissingExtraError",
     "OutputError",
+    "PrunedContext",
     "Pruner",
     "Reason",
     "Report",
@@ -109,6 +117,7 @@ __all__ = [
     "kd_loss",
     "kd_subset",
     "prune",
+    "prune_chunks",
     "recommend",
     "resample",
     "score",

@@ -68,8 +68,44 @@ def _whole(counts: Iterable[Any], n: int) -> IntArray:
     return np.asarray(values, dtype=np.int64)
 
 
-def _count_words(text: str) -> int:
-    return len(_PIECE.findall(text))
+def _count_words(texts: list[str]) -> Iterable[int]:
+    """As ``len(_PIECE.findall(text))`` for each text, several times as fast."""
+    # In slices, for the characters of a whole corpus would not fit into memory.
+    for start in range(0, len(texts), 256):
+        yield from _count_together(texts[start : start + 256]).tolist()
+
+
+def _count_together(texts: list[str]) -> IntArray:
+    """Pieces of each of some texts, at least one, in a few passes over all their characters."""
+    joined = "\n".join(texts)
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    kinds = _ASCII_KINDS[np.minimum(codes, 127)]
+    foreign = codes > 127
+    if foreign.any():
+        found, places = np.unique(codes[foreign], return_inverse=True)
+        kinds[foreign] = np.array([_kind(chr(code)) for code in found.tolist()])[places]
+    # A run of letters counts where it begins, any other visible character by itself.
+    begins = kinds == _OTHER
+    in_word = kinds == _LETTER
+    begins |= in_word
+    begins[1:] &= ~(in_word[1:] & in_word[:-1])
+    total = np.concatenate([[0], np.cumsum(begins)])
+    ends = np.cumsum([len(text) + 1 for text in texts]) - 1
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    pieces: IntArray = total[ends] - total[starts]
+    return pieces
+
+
+_SPACE, _LETTER, _OTHER = 0, 1, 2
+
+
+def _kind(char: str) -> int:
+    if not _PIECE.match(char):
+        return _SPACE
+    return _LETTER if re.match(r"\w", char) else _OTHER
+
+
+_ASCII_KINDS = np.array([_kind(chr(code)) for code in range(128)], dtype=np.uint8)
 
 
 def _count_bytes(text: str) -> int:
@@ -77,7 +113,6 @@ def _count_bytes(text: str) -> int:
 
 
 _BUILT_IN: dict[str, Callable[[str], int]] = {
-    "words": _count_words,
     "characters": len,
     "bytes": _count_bytes,
 }
@@ -125,6 +160,8 @@ def resolve_counter(
 
 
 def _by_name(name: str) -> TokenCounter:
+    if name == "words":
+        return _BatchCounter(name, _count_words)
     if name in _BUILT_IN:
         return _Counter(name, _BUILT_IN[name])
     path = Path(name).expanduser()
@@ -132,7 +169,8 @@ def _by_name(name: str) -> TokenCounter:
     if not file.is_file():
         cached = _in_cache(name)
         if cached is None:
-            tried = f"the built-in {', '.join(_BUILT_IN)}; the file {file}; the Hugging Face cache"
+            built_in = ", ".join(("words", *_BUILT_IN))
+            tried = f"the built-in {built_in}; the file {file}; the Hugging Face cache"
             raise InputError(
                 f'no token counter "{name}". Tried: {tried}. Give a tokenizer.json, or a model '
                 "that is "

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from datapruner.cli import compare, dataset, dedup, inspect, io, resample
+from datapruner.cli import chunks, compare, dataset, dedup, inspect, io, resample
 
 __all__ = ["app", "main"]
 
@@ -60,6 +60,7 @@ for command in (
     inspect.verify,
     dataset.recommend,
     compare.compare,
+    chunks.chunks,
 ):
     app.command()(command)
 

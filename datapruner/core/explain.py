@@ -117,6 +117,8 @@ def rule_text(selection: Selection, reason: Reason) -> str:
         Reason.ADMITTED: f"kept by {picked}",
         Reason.PINNED: "pinned: kept whatever it scores",
         Reason.ANCESTOR: "came along with a row inside it that was kept",
+        Reason.NEIGHBOUR: "came along with a kept row beside it",
+        Reason.FALLBACK: "kept because the limits would have left nothing",
         Reason.NOT_OFFERED: f"{full} before its turn ({picked})"
         if len(selection) >= count
         else f"never offered by {picked}",

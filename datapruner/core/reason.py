@@ -13,6 +13,8 @@ class Reason(IntEnum):
     ADMITTED = 0
     PINNED = 1
     ANCESTOR = 2
+    NEIGHBOUR = 3
+    FALLBACK = 4
     NOT_OFFERED = 10
     COUNT = 11
     COST = 12

@@ -30,7 +30,7 @@ from datapruner.core.types import IntArray
 from datapruner.errors import FormatError, InputError
 from datapruner.vectors.content import unit_rows
 
-__all__ = ["SentenceEmbedder", "fetch"]
+__all__ = ["SentenceEmbedder", "fetch", "quiet"]
 
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -151,7 +151,7 @@ class SentenceEmbedder:
         Returns:
             Shape (len(texts),), int64.
         """
-        with _quiet():
+        with quiet():
             ids = self._model.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
         return np.array([len(row) for row in ids], dtype=np.int64)
 
@@ -171,7 +171,7 @@ class SentenceEmbedder:
 
     @cached_property
     def _model(self) -> Any:
-        with _quiet():
+        with quiet():
             from sentence_transformers import SentenceTransformer
 
             model = SentenceTransformer(
@@ -218,7 +218,7 @@ def fetch(model: str) -> Path:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence the bars and chatter of transformers for a while; its settings are put back."""
     from transformers.utils import logging as chatter
 

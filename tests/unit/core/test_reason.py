@@ -6,6 +6,7 @@ from datapruner.core.reason import Reason
 
 
 def test_kept_reasons_are_those_below_ten() -> None:
-    assert [r.name for r in Reason if r.is_kept] == ["ADMITTED", "PINNED", "ANCESTOR"]
+    kept = ["ADMITTED", "PINNED", "ANCESTOR", "NEIGHBOUR", "FALLBACK"]
+    assert [r.name for r in Reason if r.is_kept] == kept
     assert all((r < 10) == r.is_kept for r in Reason)
     assert max(Reason) < 256
