@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datapruner.context.calibrate import calibrate as calibrate
     from datapruner.context.chunks import ContextPruner as ContextPruner
     from datapruner.context.chunks import prune_chunks as prune_chunks
     from datapruner.context.result import PrunedContext as PrunedContext
@@ -60,6 +61,7 @@ _HOME = {
     "Selection": "core.selection",
     "TeacherCache": "dataset.distill.cache",
     "blend": "core.blend",
+    "calibrate": "context.calibrate",
     "compare": "dataset.compare.run",
     "dedup": "dataset.dedup",
     "kd_loss": "dataset.distill.loss",
@@ -112,6 +114,7 @@ __all__ = [
     "UnknownMethodError",
     "__version__",
     "blend",
+    "calibrate",
     "compare",
     "dedup",
     "kd_loss",

@@ -126,6 +126,7 @@ PUBLIC = [
     "UnknownMethodError",
     "__version__",
     "blend",
+    "calibrate",
     "compare",
     "dedup",
     "kd_loss",
