@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from datapruner.cli import chunks, compare, dataset, dedup, inspect, io, resample
+from datapruner.cli import chunks, compare, dataset, dedup, inspect, io, resample, training
 
 __all__ = ["app", "main"]
 
@@ -63,6 +63,8 @@ for command in (
     chunks.chunks,
 ):
     app.command()(command)
+
+app.add_typer(training.train)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,219 @@
+"""ContextDocumentPruner: the pruner as a component of Haystack.
+
+It stands between a retriever and a prompt builder::
+
+    pipeline.add_component("pruner", ContextDocumentPruner(budget="2048 tokens"))
+    pipeline.connect("retriever.documents", "pruner.documents")
+
+Haystack reads a saved pipeline with components of other packages only where they are allowed:
+``Pipeline.loads(text, allowed_modules=["datapruner.*"])``, or the environment variable
+``HAYSTACK_DESERIALIZATION_ALLOWLIST``.
+
+Interface: haystack-ai, ``core/component/component.py`` and ``dataclasses/document.py``.
+"""
+
+# No "from __future__ import annotations": Haystack 2 compares the annotations of run as they stand.
+import dataclasses
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from datapruner.context.chunk import Chunk
+from datapruner.core.budget import Budget
+from datapruner.errors import InputError, MissingExtraError
+from datapruner.integrations.documents import (
+    DETAILS,
+    OPTIONS,
+    DocumentPruner,
+    Placed,
+    title_of,
+)
+
+try:
+    from haystack import Document, component, default_from_dict, default_to_dict
+except ImportError as error:  # pragma: no cover - the tests have it
+    raise MissingExtraError(
+        'the component needs Haystack: pip install "datapruner[haystack]".'
+    ) from error
+
+__all__ = ["ContextDocumentPruner"]
+
+
+@component
+class ContextDocumentPruner:
+    """Keeps the sentences of retrieved documents that answer the query, within one budget.
+
+    Documents come out as copies: content pruned, ``id`` and meta kept, ``score`` the pruner's where
+    documents were ranked, and what was done under ``datapruner`` in the meta
+    (``datapruner.integrations.documents.Piece``). An embedding is kept, and is that of the whole
+    text. Documents without content pass unchanged.
+
+    Args:
+        deadline: seconds for a run, after which documents come back unpruned; None: no deadline.
+        drop_empty: whether documents of which nothing is left are left out.
+        title_key: the key in a document's meta under which its title stands; None: no titles.
+
+    All others are those of ``datapruner.prune_chunks``. Settings are read, and models loaded, by
+    ``warm_up``, or by the first run.
+    """
+
+    def __init__(
+        self,
+        budget: Any = OPTIONS["budget"],
+        *,
+        threshold: float | None = OPTIONS["threshold"],
+        method: Any = OPTIONS["method"],
+        counter: Any = OPTIONS["counter"],
+        order: str = OPTIONS["order"],
+        pick: str = OPTIONS["pick"],
+        fill: str = OPTIONS["fill"],
+        pins: Any = OPTIONS["pins"],
+        neighbours: int = OPTIONS["neighbours"],
+        antecedents: bool = OPTIONS["antecedents"],
+        on_empty: str | None = OPTIONS["on_empty"],
+        separator: str = OPTIONS["separator"],
+        gap: str = OPTIONS["gap"],
+        hidden: str = OPTIONS["hidden"],
+        language: str | None = OPTIONS["language"],
+        longest: int = OPTIONS["longest"],
+        seed: int = OPTIONS["seed"],
+        deadline: float | None = None,
+        drop_empty: bool = True,
+        title_key: str | None = "title",
+    ) -> None:
+        self._options = {
+            "budget": budget,
+            "threshold": threshold,
+            "method": method,
+            "counter": counter,
+            "order": order,
+            "pick": pick,
+            "fill": fill,
+            "pins": pins,
+            "neighbours": neighbours,
+            "antecedents": antecedents,
+            "on_empty": on_empty,
+            "separator": separator,
+            "gap": gap,
+            "hidden": hidden,
+            "language": language,
+            "longest": longest,
+            "seed": seed,
+        }
+        self._others = {"deadline": deadline, "drop_empty": drop_empty, "title_key": title_key}
+        self._title_key = title_key
+        self._pruner = DocumentPruner(self._options, deadline=deadline, drop_empty=drop_empty)
+
+    def warm_up(self) -> None:
+        """Read the settings and load what they name, once.
+
+        Raises:
+            DataPrunerError: a setting that cannot be used; the message says which.
+        """
+        self._pruner.warm_up()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as plain values, for ``Pipeline.dumps``.
+
+        Raises:
+            InputError: a setting that is an object, which no file can hold.
+        """
+        given = {**self._options, **self._others}
+        values: dict[str, Any] = default_to_dict(
+            self, **{name: _plain(name, value) for name, value in given.items()}
+        )
+        return values
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "ContextDocumentPruner":
+        """The component that ``to_dict`` described.
+
+        Args:
+            data: its answer, after a round trip through JSON or YAML or not.
+        """
+        made: ContextDocumentPruner = default_from_dict(cls, data)
+        return made
+
+    @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
+    def run(
+        self,
+        query: str,
+        documents: list[Document],
+        budget: str | float | None = None,
+        threshold: float | None = None,
+    ) -> dict[str, list[Document]]:
+        """The documents pruned for the query.
+
+        Args:
+            query: what they were retrieved for.
+            documents: as a retriever returns them.
+            budget: for this run in place of the component's; None: as set.
+            threshold: for this run in place of the component's; None: as set.
+
+        Returns:
+            ``{"documents": [...]}``.
+
+        Raises:
+            DataPrunerError: settings that cannot be used, or a budget that these documents cannot
+                meet, because of pins or floors.
+        """
+        chunks = self._chunks(documents)
+        placed = self._pruner.prune(query, chunks, budget=budget, threshold=threshold)
+        return {"documents": _rebuilt(documents, placed)}
+
+    @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
+    async def run_async(
+        self,
+        query: str,
+        documents: list[Document],
+        budget: str | float | None = None,
+        threshold: float | None = None,
+    ) -> dict[str, list[Document]]:
+        """``run`` off the event loop.
+
+        Args:
+            query: as ``run`` has it.
+            documents: as ``run`` has them.
+            budget: as ``run`` has it.
+            threshold: as ``run`` has it.
+        """
+        chunks = self._chunks(documents)
+        placed = await self._pruner.aprune(query, chunks, budget=budget, threshold=threshold)
+        return {"documents": _rebuilt(documents, placed)}
+
+    def _chunks(self, documents: Sequence[Document]) -> list[Chunk | None]:
+        return [
+            None
+            if document.content is None
+            else Chunk(place, document.content, title_of(document.meta, self._title_key))
+            for place, document in enumerate(documents)
+        ]
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A setting as JSON and YAML know it."""
+    if isinstance(value, Budget | PurePath):
+        return str(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(name, part) for part in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise InputError(
+        f"{name} is {value!r}, which no file can hold. For a component that is saved, give a name, "
+        "a path or a number."
+    )
+
+
+def _rebuilt(documents: Sequence[Document], placed: Placed) -> list[Document]:
+    made = []
+    for place, piece in placed:
+        document = documents[place]
+        if piece is not None:
+            document = dataclasses.replace(
+                document,
+                content=piece.text,
+                meta={**document.meta, DETAILS: piece.details},
+                score=document.score if piece.score is None else piece.score,
+            )
+        made.append(document)
+    return made
