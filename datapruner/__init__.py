@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from datapruner.context.calibrate import calibrate as calibrate
     from datapruner.context.chunks import ContextPruner as ContextPruner
     from datapruner.context.chunks import prune_chunks as prune_chunks
+    from datapruner.context.html.prune import HtmlPruner as HtmlPruner
+    from datapruner.context.html.prune import prune_html as prune_html
+    from datapruner.context.html.result import PrunedHtml as PrunedHtml
     from datapruner.context.result import PrunedContext as PrunedContext
     from datapruner.core.blend import blend as blend
     from datapruner.core.budget import Budget as Budget
@@ -50,9 +53,11 @@ _HOME = {
     "Budget": "core.budget",
     "Cascade": "core.pruner",
     "ContextPruner": "context.chunks",
+    "HtmlPruner": "context.html.prune",
     "Items": "core.items",
     "Ledger": "core.ledger",
     "PrunedContext": "context.result",
+    "PrunedHtml": "context.html.result",
     "Pruner": "core.pruner",
     "Reason": "core.reason",
     "Report": "core.report",
@@ -68,6 +73,7 @@ _HOME = {
     "kd_subset": "dataset.distill.subsets",
     "prune": "dataset.prune",
     "prune_chunks": "context.chunks",
+    "prune_html": "context.html.prune",
     "recommend": "dataset.recommend",
     "resample": "dataset.resample",
     "score": "dataset.prune",
@@ -96,6 +102,7 @@ __all__ = [
     "ContextPruner",
     "DataPrunerError",
     "FormatError",
+    "HtmlPruner",
     "InputError",
     "Items",
     "Ledger",
@@ -103,6 +110,7 @@ __all__ = [
     "MissingExtraError",
     "OutputError",
     "PrunedContext",
+    "PrunedHtml",
     "Pruner",
     "Reason",
     "Report",
@@ -121,6 +129,7 @@ __all__ = [
     "kd_subset",
     "prune",
     "prune_chunks",
+    "prune_html",
     "recommend",
     "resample",
     "score",

@@ -8,7 +8,17 @@ from typing import Any, Literal
 
 from datapruner.errors import UnknownMethodError, nearest
 
-__all__ = ["METHODS", "PICKERS", "TAKE_ROWS", "Method", "Pick", "load", "method", "picker"]
+__all__ = [
+    "METHODS",
+    "PICKERS",
+    "TAKE_ROWS",
+    "Method",
+    "Pick",
+    "dataset_method",
+    "load",
+    "method",
+    "picker",
+]
 
 Side = Literal["high", "low", "any"]
 
@@ -252,6 +262,17 @@ METHODS: dict[str, Method] = {
             paper="arXiv:2501.16214",
             summary="probability that a sentence answers, read together with its chunk",
         ),
+        Method(
+            name="main",
+            side="context",
+            scorer="datapruner.scorers.maincontent:MainContent",
+            allocate="whole",
+            pick="high",
+            needs=("text",),
+            uses=(),
+            paper="Kohlschütter et al. 2010",
+            summary="main content of a page, and not what surrounds it; reads no query",
+        ),
     )
 }
 
@@ -344,6 +365,24 @@ def method(name: str) -> Method:
     if name not in METHODS:
         raise UnknownMethodError(f"there is no method {name!r}. {nearest(name, METHODS)}")
     return METHODS[name]
+
+
+def dataset_method(name: str) -> Method:
+    """The method of that name, if it chooses rows of a data set.
+
+    Raises:
+        UnknownMethodError: there is none, or it is for contexts; the message says who takes it.
+    """
+    known = [entry.name for entry in METHODS.values() if entry.side == "dataset"]
+    if name in known:
+        return METHODS[name]
+    if name in METHODS:
+        raise UnknownMethodError(
+            f"method {name!r} is for contexts: it needs a query, and scores the sentences of "
+            "chunks. Use `datapruner chunks` (datapruner.prune_chunks), or a method for data "
+            f"sets: {', '.join(known)}."
+        )
+    raise UnknownMethodError(f"there is no method {name!r}. {nearest(name, known)}")
 
 
 def picker(name: str) -> Pick:

@@ -8,6 +8,7 @@ they are.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,16 +80,19 @@ def _count_together(texts: list[str]) -> IntArray:
     """Pieces of each of some texts, at least one, in a few passes over all their characters."""
     joined = "\n".join(texts)
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    kinds = _ASCII_KINDS[np.minimum(codes, 127)]
-    foreign = codes > 127
-    if foreign.any():
-        found, places = np.unique(codes[foreign], return_inverse=True)
-        kinds[foreign] = np.array([_kind(chr(code)) for code in found.tolist()])[places]
+    kinds = _KINDS.take(codes)
+    unknown = kinds == _UNKNOWN
+    if unknown.any():
+        for code in np.unique(codes[unknown]).tolist():
+            _KINDS[code] = _kind(chr(code))
+        kinds = _KINDS.take(codes)
     # A run of letters counts where it begins, any other visible character by itself.
     begins = kinds == _OTHER
     in_word = kinds == _LETTER
     begins |= in_word
     begins[1:] &= ~(in_word[1:] & in_word[:-1])
+    if len(texts) == 1:
+        return np.array([np.count_nonzero(begins)])
     total = np.concatenate([[0], np.cumsum(begins)])
     ends = np.cumsum([len(text) + 1 for text in texts]) - 1
     starts = np.concatenate([[0], ends[:-1] + 1])
@@ -96,7 +100,7 @@ def _count_together(texts: list[str]) -> IntArray:
     return pieces
 
 
-_SPACE, _LETTER, _OTHER = 0, 1, 2
+_SPACE, _LETTER, _OTHER, _UNKNOWN = 0, 1, 2, 3
 
 
 def _kind(char: str) -> int:
@@ -105,7 +109,8 @@ def _kind(char: str) -> int:
     return _LETTER if re.match(r"\w", char) else _OTHER
 
 
-_ASCII_KINDS = np.array([_kind(chr(code)) for code in range(128)], dtype=np.uint8)
+# One byte a code point, found out when it is first met: classing them all would take half a second.
+_KINDS = np.full(sys.maxunicode + 1, _UNKNOWN, dtype=np.uint8)
 
 
 def _count_bytes(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: rows, forests, limits and offers for the ledger; budgets and scores."""
+"""Hypothesis strategies: rows, forests, limits and offers for the ledger; budgets, scores, HTML."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 from oracles.ledger_oracle import Rules
 
+from datapruner.context.html.tree import Tree
 from datapruner.core.allocate import Allocation
 from datapruner.core.budget import Budget
 from datapruner.core.items import Items
@@ -29,6 +30,7 @@ __all__ = [
     "cases",
     "flat_items",
     "ids",
+    "markup",
     "shuffled",
 ]
 
@@ -255,3 +257,98 @@ def shuffled(scores: Scores, order: Sequence[int]) -> Scores:
     ruled = None if scores.rulings is None else scores.rulings.take(rows)
     weight = scores.group_weight
     return Scores(scores.values[rows], again, group_weight=weight, rulings=ruled)
+
+
+_BLOCK_TAGS = (
+    *("div", "p", "h1", "h2", "h3", "ul", "ol", "li", "table", "thead", "tbody", "tr", "td", "th"),
+    *("dl", "dt", "dd", "pre", "section", "article", "blockquote", "header", "footer", "form"),
+    *("details", "summary", "figure", "figcaption", "caption", "fieldset", "select", "option"),
+    "nav",
+)
+_INLINE_TAGS = (
+    *("a", "b", "em", "span", "code", "i", "small", "br", "img", "sub", "u", "font", "label"),
+    "custom-x",
+)
+_ATTRIBUTES = (' dir="rtl"', ' colspan="2"', " class=x", " lang=en", ' href="/x?a=1&b=2"')
+_TEXTS = (
+    *("foo", "bar baz", " ", "\n", "x &amp; y", "&lt;p&gt;", "Wait. Then go! Really?", "日本語。"),
+    *("a&nbsp;b", " lead", "trail ", "end.\n\nNew para.", '"q"', "é", "A | B", "# hash", "1. one"),
+)
+
+
+@st.composite
+def markup(draw: Any) -> str:
+    """A page of HTML as nobody should write it: elements in each other's wrong places, unclosed.
+
+    Hypothesis draws how large and wild it is; what stands in it follows from a seed, so that
+    hundreds of pages take seconds.
+    """
+    luck = Random(draw(st.integers(0, 2**32 - 1)))
+    deepest, widest = draw(st.integers(0, 7)), draw(st.integers(0, 5))
+    out: list[str] = []
+    _nodes(luck, out, 0, deepest, widest)
+    _nodes(luck, out, 0, deepest, widest)
+    page = "".join(out)
+    wrapper = draw(st.sampled_from(["", "<body>", "<html lang=de><head><title>T</title></head>"]))
+    return wrapper + page
+
+
+def _nodes(luck: Random, out: list[str], depth: int, deepest: int, widest: int) -> None:
+    for _ in range(luck.randint(0, widest)):
+        if luck.random() < 0.45 or depth > deepest:
+            out.append(luck.choice(_TEXTS))
+            continue
+        tag = luck.choice(_BLOCK_TAGS if luck.random() < 0.65 else _INLINE_TAGS)
+        said = luck.choice(_ATTRIBUTES) if luck.random() < 0.15 else ""
+        out.append(f"<{tag}{said}>")
+        if tag not in ("br", "img"):
+            _nodes(luck, out, depth + 1, deepest, widest)
+            if luck.random() < 0.9:
+                out.append(f"</{tag}>")
+
+
+# -- pages ----------------------------------------------------------------------------------------
+
+BLOCKS = ("div", "p", "section", "ul", "li", "table", "tr", "td", "h2", "pre", "nav", "x-block")
+LINES = ("span", "b", "a", "i", "code", "em", "x-note", "button")
+EMPTIES = ("br", "hr", "img", "wbr", "input")
+PIECES = ("", "", "", " ", "\n  ", "a", "word ", " two words", "\u00a0", "a\nb", "\tx", "\u05d0")
+MARKUP = (
+    "<div>", "</div>", "<p>", "</p>", "<b>", "</b>", "<table>", "<tr>", "<td>", "</table>",
+    "<li>", "<ul>", "</ul>", "<br>", "<br/>", "<img alt=x>", "<!--", "-->", "<!-- c -->",
+    "<![CDATA[x]]>", "<script>", "</script>", "<style>", "</style>", "<pre>", "</pre>",
+    "<textarea>", "</textarea>", "<title>", "</title>", "<a href='x", "'>", '">', "<p title=\"",
+    "&amp;", "&#0;", "&bogus", "&#x200b;", "<", ">", "</", "<!", "<?xml ?>", "\x00", "\ufeff",
+    "\u200b", "word ", " two words ", "\n", "\t", "<html lang=en>", "</html>", "<head>",
+    "</head>", "<body>", "</body>", "<svg>", "</svg>", "<p hidden>", "<div style='display:none'>",
+    "<x-y z>", "<form>", "<select><option>", "</x>", "<o:p>", "\U0001f600",
+)  # fmt: skip
+
+
+@st.composite
+def trees(draw: Any, *, most: int = 24) -> Tree:
+    """A page as columns: any nesting, texts and tails with and without white space in them."""
+    n = draw(st.integers(1, most))
+    luck = Random(draw(st.integers(0, 2**32 - 1)))
+    tags, parents, attributes = ["html"], [-1], [None]
+    path = [0]
+    names = BLOCKS + LINES * 2 + EMPTIES
+    for row in range(1, n):
+        del path[luck.randint(1, len(path)) :]
+        parents.append(path[-1])
+        tags.append(luck.choice(names))
+        some = {} if luck.random() < 0.8 else {luck.choice(["dir", "class", "alt", "href"]): "v"}
+        attributes.append(some or None)
+        if tags[-1] not in EMPTIES:
+            path.append(row)
+    texts = ["" if tag in EMPTIES else luck.choice(PIECES) for tag in tags]
+    tails = ["", *(luck.choice(PIECES) for _ in range(n - 1))]
+    return Tree(tags, parents, texts, tails, attributes, range(n))
+
+
+@st.composite
+def html(draw: Any, *, most: int = 40) -> str:
+    """Markup that is mostly wrong: tags that do not match, broken comments, odd characters."""
+    luck = Random(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.integers(0, most))
+    return "".join(luck.choice(MARKUP) for _ in range(n)) + draw(st.text(max_size=8))

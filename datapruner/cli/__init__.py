@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from datapruner.cli import chunks, compare, dataset, dedup, inspect, io, resample, training
+from datapruner.cli import (
+    calibrate,
+    chunks,
+    compare,
+    dataset,
+    dedup,
+    html,
+    inspect,
+    io,
+    resample,
+    training,
+)
 
 __all__ = ["app", "main"]
 
@@ -61,6 +72,8 @@ for command in (
     dataset.recommend,
     compare.compare,
     chunks.chunks,
+    calibrate.calibrate,
+    html.html,
 ):
     app.command()(command)
 

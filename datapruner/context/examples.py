@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datapruner.context.chunk import Chunk, read_chunks
 from datapruner.errors import InputError
+from datapruner.rng import hash_strings, mix, subseed
 
-__all__ = ["Example", "read_examples"]
+__all__ = ["Example", "read_examples", "split_examples"]
 
 
 @dataclass(frozen=True)
@@ -121,3 +125,25 @@ def _span(given: Any, chunks: tuple[Chunk, ...], where: str) -> tuple[int, int, 
             "long; name a stretch of it that is not blank."
         )
     return chunk, start, end
+
+
+def split_examples(
+    examples: Sequence[Example], share: float, *, seed: int = 0
+) -> tuple[list[Example], list[Example]]:
+    """The examples in two parts, drawn by a hash of what they are and not of where they stand.
+
+    Args:
+        examples: in any order; equal ones may fall apart.
+        share: of the second part, in [0, 1]; it has ``floor(share * n)`` examples.
+        seed: of the draw.
+
+    Returns:
+        The first part and the second, each in the order given.
+    """
+    told = [f"{e.query}\x1f{e.answers}{e.gold}\x1f{[c.text for c in e.chunks]}" for e in examples]
+    ranked = np.argsort(mix(hash_strings(told), subseed(seed, "held out")), kind="stable")
+    second = frozenset(ranked[: math.floor(share * len(examples) + 1e-9)].tolist())
+    parts: tuple[list[Example], list[Example]] = ([], [])
+    for place, example in enumerate(examples):
+        parts[place in second].append(example)
+    return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,13 +44,11 @@ class Layout:
             rows: the kept ones, in any order.
             ends: offsets at which rows end that were cut short.
         """
-        kept = np.array(sorted(set(rows) - self.told), dtype=np.int64)
-        codes = units.groups[kept]
-        parts = []
-        for code in self.order:
-            own = kept[codes == code]
-            if own.size:
-                parts.append(self.one(units, own.tolist(), ends))
+        kept = sorted(set(rows) - self.told)
+        own: defaultdict[int, list[int]] = defaultdict(list)
+        for row, code in zip(kept, units.groups[kept].tolist() if kept else (), strict=True):
+            own[code].append(row)
+        parts = [self.one(units, own[code], ends) for code in self.order if code in own]
         return self.separator.join([self.before, *parts] if self.before else parts)
 
     def one(self, units: Units, rows: Sequence[int], ends: Mapping[int, int]) -> str:

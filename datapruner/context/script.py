@@ -43,7 +43,8 @@ _OF_BLOCK = {
     for start, stop, language in _SCRIPTS
     for block in range(start >> 6, ((stop - 1) >> 6) + 1)
 }
-_END_OF_LATIN = 0x0250
+# Latin ends at U+0250; rounded likewise.
+_NOT_LATIN = re.compile("[^\0-\u023f]")
 _OTHER_SCRIPT = re.compile("[\u0370-\u1dff\u3040-\ud7ff]")
 _SMALL_WORDS = {
     "en": words("the of and to in is was for that with as by on from at his her it be"),
@@ -78,12 +79,13 @@ def guess_language(text: str) -> str:
         return "en"
     if not _OTHER_SCRIPT.search(head):
         return _by_small_words(head)
-    blocks = Counter([ord(char) >> 6 for char in head])
+    others = _NOT_LATIN.findall(head)
+    blocks = Counter([ord(char) >> 6 for char in others])
     scripts: Counter[str] = Counter()
     for block, number in blocks.items():
         if block in _OF_BLOCK:
             scripts[_OF_BLOCK[block]] += number
-    latin = sum(number for block, number in blocks.items() if block < _END_OF_LATIN >> 6)
+    latin = len(head) - len(others)
     # Japanese prose may hold more Han characters than kana, Chinese prose holds no kana.
     if scripts["ja"] * 8 > scripts["zh"]:
         scripts["ja"] += scripts["zh"]

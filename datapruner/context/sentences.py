@@ -13,6 +13,7 @@ from bisect import bisect_right
 
 import numpy as np
 
+from datapruner.context.chunk import encodable
 from datapruner.context.cutting import cut_long, whole_graphemes
 from datapruner.context.lines import fences, line_cuts
 from datapruner.context.script import guess_language, words
@@ -34,9 +35,10 @@ _LONGEST_PHRASES = 200
 
 _CLOSERS = "\"'”’»›)\\]}」』）】〉》］｝"
 _NOTE = r"\[[^\[\]\s]{1,12}\]"
-_SOFT = re.compile(rf"([.!?…]+)((?:[{_CLOSERS}]|{_NOTE})*)\s+(?=\S)")
+# Written with the first character by itself, for the engine then jumps from one to the next.
+_SOFT = re.compile(rf"([.!?…][.!?…]*)((?:[{_CLOSERS}]|{_NOTE})*)\s+(?=\S)")
 _HARD_MARKS = "。．！？｡؟۔।॥።။៕"
-_HARD = re.compile(rf"[{_HARD_MARKS}]+[{_CLOSERS}]*\s*")
+_HARD = re.compile(rf"[{_HARD_MARKS}][{_HARD_MARKS}]*[{_CLOSERS}]*\s*")
 _SPACE = re.compile(r"\s*")
 _WORD_BEFORE = re.compile(r"[^\W\d_]+\Z")
 _NUMBER_BEFORE = re.compile(r"(?:\A|[^\w.,])\d{1,2}\Z")
@@ -59,8 +61,8 @@ _ORDINALS = words("de da fi hr hu nb nn no sk sl sr tr pl cs lv et")
 # has, a longer one ends a sentence of somebody who writes without capitals.
 _SHORT_WORD = 4
 # sentencex 1.0 slices white space of several bytes apart and panics; lone surrogates are no UTF-8.
+_UNREADABLE_ASCII = "\x1c\x1d\x1e\x1f"
 _UNREADABLE = re.compile("[\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def sentence_spans(text: str, *, language: str | None = None, longest: int = LONGEST) -> IntArray:
@@ -210,9 +212,11 @@ def _language_ends(text: str, language: str) -> list[int]:
     import sentencex
 
     readable = text
-    if _UNREADABLE.search(text) or not text.isascii():
-        # One code point for one, so that offsets stay what they are.
-        readable = _SURROGATE.sub("\ufffd", _UNREADABLE.sub(" ", text))
+    # One code point for one, so that offsets stay what they are.
+    if not text.isascii():
+        readable = encodable(_UNREADABLE.sub(" ", text))
+    elif any(char in text for char in _UNREADABLE_ASCII):
+        readable = _UNREADABLE.sub(" ", text)
     try:
         parts = sentencex.segment(language, readable)
     except BaseException as error:

@@ -97,6 +97,7 @@ def make_units(chunks: tuple[Chunk, ...], rules: Rules, counter: TokenCounter) -
     texts = tuple(without_hidden(c.text) if drop else Cleaned(c.text) for c in chunks)
     sentences: list[str] = []
     groups: list[int] = []
+    readable: list[str] = []
     bounds: list[IntArray] = []
     parents: list[int] = []
     shells: list[bool] = []
@@ -110,10 +111,13 @@ def make_units(chunks: tuple[Chunk, ...], rules: Rules, counter: TokenCounter) -
         parents += _parents(own, titled, len(sentences), rules.antecedents)
         shells += [titled, *[False] * (len(own) - 1)]
         sentences += own
+        # Nearly every text can be read as it is; then so can its sentences.
+        as_is = encodable(text) is text
+        readable += own if as_is else map(encodable, own)
         groups += [code] * len(own)
         bounds.append(spans)
     spans = np.concatenate(bounds) if bounds else np.empty((0, 2), dtype=np.int64)
-    readable = [encodable(sentence) for sentence in sentences]
+    titles = [encodable(chunk.title) for chunk in chunks]
     linked = any(parent >= 0 for parent in parents)
     pinned = _pinned(sentences, rules.pins)
     items = Items.of(
@@ -126,7 +130,7 @@ def make_units(chunks: tuple[Chunk, ...], rules: Rules, counter: TokenCounter) -
         pinned=pinned,
         shell=_loose(shells, pinned) if any(shells) else None,
         text=readable,
-        title=[encodable(chunks[code].title) for code in groups],
+        title=[titles[code] for code in groups],
     )
     return Units(chunks, texts, spans[:, 0], spans[:, 1], items, _hidden(chunks, rules.hidden))
 

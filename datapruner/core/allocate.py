@@ -113,6 +113,8 @@ def allocate(
     asked = group_floors if name == "weighted" and not floor else None
     floors, notes = _floors(floor, asked, ceilings, pinned, count, cost)
     wished = ALLOCATORS[name](sizes, weights)
+    if wished is None and not floors.any():
+        return Allocation(ceilings if per_group is not None else None, None, floors, name)
     # Without a wish nothing is spread, but floors beyond the budget must still be told.
     project = scale_box if name == "proportional" else project_box
     caps = apportion(count, ceilings, wished, floors, project=project)

@@ -26,6 +26,8 @@ __all__ = ["Fill", "Ledger"]
 _CHUNK = 1 << 16
 # Prices in a wicked order (dear and cheap in turn) need a pass a row; one by one is faster then.
 _PASSES = 64
+# A running sum may be off by rounding; only what is over by more is refused without the exact sum.
+_ROOM = 1 + 1e-9
 
 
 class Ledger(Books):
@@ -48,6 +50,8 @@ class Ledger(Books):
         undecided = rows[self._reasons[rows] == Reason.NOT_OFFERED]
         if self._stopped:
             self._reasons[undecided] = Reason.STOPPED
+        elif self._parents and not self._has_groups and self.count_limit >= self.items.countable:
+            self._admit_chains(undecided)
         elif self._parents or self._cost_caps is not None or self._group_stopped.any():
             self._admit_each(undecided)
         elif self.cost_limit == math.inf:
@@ -62,6 +66,43 @@ class Ledger(Books):
     def _admit_each(self, rows: IntArray) -> None:
         for row in rows.tolist():
             self.admit(row)
+        self._flush()
+
+    def _admit_chains(self, rows: IntArray) -> None:
+        """One total price, with ancestors that come along: the scalar lane on plain lists.
+
+        Walks up from a row no further than its price can still be paid, so that a row deep in a
+        tree is refused as fast as any other.
+        """
+        parents, prices = self.items.parent.tolist(), self.items.cost.tolist()
+        kept = bytearray((self._reasons < int(Reason.NOT_OFFERED)).tobytes())
+        places = rows.tolist()
+        refused: list[int] = []
+        for number, row in enumerate(places):
+            if kept[row]:
+                continue
+            chain = [row]
+            price, room = prices[row], (self._cost_stop - self.cost) * _ROOM
+            above = parents[row]
+            while above >= 0 and not kept[above] and price <= room:
+                chain.append(above)
+                price += prices[above]
+                above = parents[above]
+            if price > room or self.cost + math.fsum(prices[r] for r in chain) > self._cost_stop:
+                if self.fill == "stop":
+                    rest = rows[number:]
+                    self._reasons[rest[self._reasons[rest] == Reason.NOT_OFFERED]] = Reason.STOPPED
+                    self._reasons[row] = Reason.COST
+                    self._stopped = True
+                    break
+                refused.append(row)
+                continue
+            for member in reversed(chain):
+                kept[member] = 1
+                self._charge(member, Reason.ANCESTOR if member != row else Reason.ADMITTED)
+        undecided = np.array(refused, dtype=np.int64)
+        undecided = undecided[self._reasons[undecided] == Reason.NOT_OFFERED]
+        self._reasons[undecided] = Reason.COST
         self._flush()
 
     def _admit_counted(self, rows: IntArray) -> None:

@@ -24,8 +24,7 @@ from datapruner.dataset.judged import GROUP, SCORE
 from datapruner.engines.session import connect, load_ray
 from datapruner.engines.stages import Stages
 from datapruner.errors import BudgetError, InputError, MissingColumnError, nearest
-from datapruner.methods import load
-from datapruner.methods import method as find_method
+from datapruner.methods import dataset_method, load
 from datapruner.pickers.cuts import check_cuttable
 from datapruner.rng import check_seed
 
@@ -110,7 +109,7 @@ def _recipe(
     shared: dict[str, Any],
     params: dict[str, Any],
 ) -> Recipe:
-    entry = find_method(method)
+    entry = dataset_method(method)
     if method not in METHODS:
         raise InputError(
             f"method {method!r} looks at all rows at once, or at no vectors; prune_dataset has "

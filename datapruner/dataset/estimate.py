@@ -26,8 +26,7 @@ from datapruner.dataset.runrows import (
 )
 from datapruner.dataset.source import BadRow, Block, Source
 from datapruner.errors import DataPrunerError, InputError, MissingColumnError, nearest
-from datapruner.methods import Method, load
-from datapruner.methods import method as find_method
+from datapruner.methods import Method, dataset_method, load
 from datapruner.vectors.store import Vectors
 
 __all__ = ["Estimate", "Step", "count_rows", "estimate", "expected_rows"]
@@ -202,7 +201,7 @@ def estimate(job: ScoreJob) -> Estimate:
         DataPrunerError: what would stop the run at its start would stop this too.
     """
     budget = job.check() if isinstance(job, PruneJob) else None
-    entry = find_method(job.method)
+    entry = dataset_method(job.method)
     check_runs(entry, open_runs(job.log), job.epoch, job.held_in)
     data = job.open()
     if isinstance(data, Vectors):

@@ -36,7 +36,7 @@ from datapruner.dataset.source import BadRow, Source, open_source
 from datapruner.dataset.staging import Staging, is_stream, sidecar
 from datapruner.engines.base import Engine
 from datapruner.errors import InputError, OutputError
-from datapruner.methods import method as find_method
+from datapruner.methods import dataset_method
 from datapruner.output import atomic_write_bytes, check_writable
 from datapruner.vectors.store import Vectors, open_vectors
 
@@ -281,7 +281,7 @@ class PruneJob(ScoreJob):
         check_fill(self.fill)
         Pruner(self.method, allocate=self.allocate, pick=self.pick, fill=self.fill)
         reading = self.reading()
-        check_runs(find_method(self.method), reading.log, self.epoch, self.held_in)
+        check_runs(dataset_method(self.method), reading.log, self.epoch, self.held_in)
         return as_budget(self.budget)
 
     def _check_output(self, data: Source | Vectors) -> None:

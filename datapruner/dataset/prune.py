@@ -25,8 +25,7 @@ from datapruner.dataset.source import BadRow, open_source
 from datapruner.engines.base import Engine
 from datapruner.engines.choose import open_engine
 from datapruner.errors import BudgetError, InputError, nearest
-from datapruner.methods import Method, load
-from datapruner.methods import method as find_method
+from datapruner.methods import Method, dataset_method, load
 from datapruner.rng import check_seed
 from datapruner.vectors.store import Vectors
 
@@ -159,7 +158,7 @@ def score_with(
         note: called with each bad row as soon as it is found; may raise to end the run.
         engine: who runs the heavy passes; None: this process, without a journal.
     """
-    entry = find_method(method)
+    entry = dataset_method(method)
     seed = check_seed(seed)
     scorer = scorer_of(entry, reading, params)
     runs = (data,) if isinstance(data, LoggedRun) else reading.log

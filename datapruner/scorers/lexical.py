@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,13 +12,13 @@ import numpy as np
 
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
-from datapruner.core.types import FloatArray, IntArray
+from datapruner.core.types import FloatArray
 from datapruner.errors import InputError
-from datapruner.scorers.terms import STOP_WORDS, terms
+from datapruner.scorers.names import best_naming, names, places, titles
+from datapruner.scorers.occurrences import Occurrences
+from datapruner.scorers.terms import STOPPED, terms
 
 __all__ = ["Lexical", "bm25"]
-
-_ASIDE = re.compile(r"\s*\([^()]*\)\s*\Z")
 
 
 def bm25(
@@ -114,11 +113,11 @@ class Lexical:
             MissingColumnError: the items have no texts.
         """
         texts = items.feature("text", "lexical")
-        titles = _titles(items)
+        headed = titles(items)
         wanted = _query_terms(query or "")
-        names = {group: _name(title) for group, title in titles.items()}
-        index = _Index(texts, frozenset(wanted).union(*names.values()))
-        values = self._values(items, index, wanted, titles, names)
+        named = names(headed) if self.bridge else {}
+        index = Occurrences(texts, frozenset(wanted).union(*named.values()))
+        values = self._values(items, index, wanted, headed, named)
         best = np.zeros(len(items.group_names))
         np.maximum.at(best, items.group, values)
         return Scores(
@@ -132,15 +131,15 @@ class Lexical:
     def _values(
         self,
         items: Items,
-        index: _Index,
+        index: Occurrences,
         wanted: Sequence[str],
-        titles: dict[int, str],
-        names: dict[int, frozenset[str]],
+        headed: dict[int, str],
+        named: dict[int, frozenset[str]],
     ) -> FloatArray:
         group = items.group.astype(np.int64)
         counts = index.counts(wanted)
         in_title = np.zeros((len(items.group_names), len(wanted)))
-        for code, title in titles.items():
+        for code, title in headed.items():
             told = Counter(terms(title))
             in_title[code] = [told[term] for term in wanted]
         own = bm25(counts + in_title[group], index.lengths, k1=self.k1, b=self.b)
@@ -152,88 +151,19 @@ class Lexical:
         of_chunk = np.zeros(len(in_title))
         of_chunk[there] = bm25((joined + in_title)[there], lengths[there], k1=self.k1, b=self.b)
         values = (
-            _scaled(own) + self.chunk * _scaled(of_chunk)[group] + self.lead / (1 + _places(group))
+            _scaled(own) + self.chunk * _scaled(of_chunk)[group] + self.lead / (1 + places(group))
         )
         if self.bridge and own.any():
-            values = values + self.bridge * _bridges(values, group, index, names)[group]
+            values = values + self.bridge * best_naming(values, group, index, named)[group]
         return values
-
-
-class _Index:
-    """Where each of the wanted terms occurs, and how long each text is."""
-
-    def __init__(self, texts: Sequence[str], wanted: frozenset[str]) -> None:
-        self.lengths = np.zeros(len(texts))
-        self.rows: defaultdict[str, Counter[int]] = defaultdict(Counter)
-        for row, text in enumerate(texts):
-            found = terms(text)
-            self.lengths[row] = len(found)
-            for term in filter(wanted.__contains__, found):
-                self.rows[term][row] += 1
-
-    def counts(self, wanted: Sequence[str]) -> FloatArray:
-        """Shape (n, len(wanted)): how often each term occurs in each text."""
-        counts = np.zeros((self.lengths.size, len(wanted)))
-        for column, term in enumerate(wanted):
-            if term in self.rows:
-                rows = self.rows[term]
-                counts[list(rows), column] = list(rows.values())
-        return counts
-
-    def naming(self, name: frozenset[str]) -> list[int]:
-        """The rows in which all of these terms occur."""
-        places = sorted((self.rows.get(term, Counter()) for term in name), key=len)
-        found: Iterable[int] = places[0] if places else ()
-        return [row for row in found if all(row in other for other in places[1:])]
-
-
-def _bridges(
-    values: FloatArray, group: IntArray, index: _Index, names: dict[int, frozenset[str]]
-) -> FloatArray:
-    """Shape (G,): the best value of a sentence in another chunk that names this one's title."""
-    best = np.zeros(int(group.max(initial=-1)) + 1)
-    for code, name in names.items():
-        rows = [row for row in index.naming(name) if group[row] != code]
-        if rows and code < best.size:
-            best[code] = values[rows].max()
-    return best
-
-
-def _titles(items: Items) -> dict[int, str]:
-    """The title of each chunk that has one, by group code."""
-    column = items.features.get("title")
-    if column is None:
-        return {}
-    first = np.unique(items.group, return_index=True)
-    return {
-        int(code): column[row]
-        for code, row in zip(first[0].tolist(), first[1].tolist(), strict=True)
-        if column[row]
-    }
-
-
-def _name(title: str) -> frozenset[str]:
-    """What a sentence must hold to name the title: its terms, function words and asides apart."""
-    return frozenset(terms(_ASIDE.sub("", title))) - _STOPPED
 
 
 def _query_terms(query: str) -> list[str]:
     """Its different terms in order, without function words unless there are no others."""
     every = list(dict.fromkeys(terms(query)))
-    return [term for term in every if term not in _STOPPED] or every
-
-
-_STOPPED = frozenset(term for word in STOP_WORDS for term in terms(word))
+    return [term for term in every if term not in STOPPED] or every
 
 
 def _scaled(values: FloatArray) -> FloatArray:
     top = values.max(initial=0.0)
     return values / top if top > 0 else values
-
-
-def _places(group: IntArray) -> IntArray:
-    """Shape (n,): how many rows of the same chunk stand before each; rows are in source order."""
-    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]) if group.size else group
-    lengths = np.diff(np.r_[starts, group.size])
-    places: IntArray = np.arange(group.size) - np.repeat(starts, lengths)
-    return places

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["STOP_WORDS", "stem", "terms", "words"]
+__all__ = ["STOPPED", "STOP_WORDS", "plain_words", "stem", "terms", "words"]
 
 # Letters and digits with the marks that belong to them: Python's \w leaves out vowel signs and
 # points, which would cut Hindi, Arabic and Hebrew words to pieces.
@@ -14,7 +14,11 @@ _WORD = re.compile(
     "[\\w\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
     "\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ecd\u0f71-\u0f84\u1000-\u109f\u17b4-\u17d3]+"
 )
-_ASCII_WORD = re.compile("[a-z0-9_]+")
+# ASCII letters, digits and underscores in lower case, and a space for everything else: translated
+# and split, a text falls into its words several times as fast as by a pattern.
+_ASCII_WORDS = bytes(
+    ord(chr(code).lower() if re.match(r"\w", chr(code), re.ASCII) else " ") for code in range(256)
+)
 # Scripts without spaces between words, and Hangul, whose endings cling to the word.
 _UNSPACED = re.compile(
     "[\u0e01-\u0e4e\u0e81-\u0ecd\u1000-\u109f\u1780-\u17d3\u3005\u3041-\u30ff\u3400-\u4dbf"
@@ -57,11 +61,23 @@ def words(text: str) -> list[str]:
         The words; none of them is empty.
     """
     if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
+        return plain_words(text).split()
     found = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
     if not _UNSPACED.search(text):
         return found
     return [part for word in found for part in _parts(word)]
+
+
+def plain_words(text: str) -> str:
+    """An ASCII text in lower case, with a space in place of all that is part of no word.
+
+    Args:
+        text: ASCII alone.
+
+    Returns:
+        A text of the same length; splitting it gives its ``words``.
+    """
+    return text.encode("ascii").translate(_ASCII_WORDS).decode("ascii")
 
 
 def _parts(word: str) -> list[str]:
@@ -96,3 +112,7 @@ def stem(word: str) -> str:
     elif word.endswith("ed") and len(word) > 4:
         word = word[:-2]
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
+
+
+STOPPED = frozenset(term for word in STOP_WORDS for term in terms(word))
+"""The terms of ``STOP_WORDS``."""

@@ -34,6 +34,8 @@ def left(folder: Path) -> set[str]:
         (("--k", "500"), "200 usable rows"),
         (("--k", "many"), "--k"),
         (("--method", "prototype"), 'Did you mean "prototypes"?'),
+        (("--method", "lexical"), "is for contexts"),
+        (("--method", "lexical", "--dry-run"), "Use `datapruner chunks`"),
         (("--pick", "hihg"), 'Did you mean "high"?'),
         (("--allocate", "equals"), 'Did you mean "equal"?'),
         (("--fill", "all"), 'must be "skip" or "stop"'),

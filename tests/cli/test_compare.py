@@ -121,6 +121,7 @@ def test_flags_may_stand_in_a_file(shell: Shell) -> None:
     ("more", "why"),
     [
         (("--method", "protypes"), 'Did you mean "prototypes"'),
+        (("--method", "lexical"), "Use `datapruner chunks`"),
         (("--method", "el2n"), "--log"),
         (("--seeds", "1"), "seeds is 1"),
         (("--held-out", "most"), "held_out is 'most'"),

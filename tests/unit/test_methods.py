@@ -6,7 +6,15 @@ import pytest
 
 from datapruner.core.allocate import ALLOCATORS
 from datapruner.errors import UnknownMethodError
-from datapruner.methods import METHODS, PICKERS, TAKE_ROWS, load, method, picker
+from datapruner.methods import (
+    METHODS,
+    PICKERS,
+    TAKE_ROWS,
+    dataset_method,
+    load,
+    method,
+    picker,
+)
 
 
 def test_names_find_their_entries() -> None:
@@ -19,6 +27,23 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         method("prototype")
     with pytest.raises(UnknownMethodError, match=r"no pick 'hihg'. Did you mean \"high\"\?"):
         picker("hihg")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_data_set_takes_its_own_methods_and_sends_others_on(name: str) -> None:
+    if METHODS[name].side == "dataset":
+        assert dataset_method(name) is METHODS[name]
+        return
+    with pytest.raises(UnknownMethodError, match=rf"'{name}' is for contexts.*datapruner chunks"):
+        dataset_method(name)
+
+
+def test_a_slip_in_a_method_for_data_sets_is_answered_with_one_of_them() -> None:
+    with pytest.raises(UnknownMethodError, match=r"no method 'lexicals'") as refused:
+        dataset_method("lexicals")
+    assert '"lexical"' not in str(refused.value)
+    with pytest.raises(UnknownMethodError, match=r"no method 'concept'. Did you mean \"concepts\""):
+        dataset_method("concept")
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -24,7 +24,7 @@ from datapruner.dataset.reading import Reading
 from datapruner.dataset.runrows import check_runs, reads_log
 from datapruner.errors import BudgetError, InputError, UnknownMethodError
 from datapruner.errors import nearest as nearest_names
-from datapruner.methods import METHODS, load, picker
+from datapruner.methods import METHODS, dataset_method, load, picker
 
 __all__ = [
     "ALL",
@@ -212,14 +212,14 @@ def settled(contender: Contender, pool: Pool, k: int) -> tuple[IntArray, float]:
 
 def _registered(name: str, spec: str, reading: Reading) -> Contender:
     method, _, pick = spec.partition(":")
-    known = [m.name for m in METHODS.values() if m.side == "dataset"]
-    if method not in known:
+    if method not in METHODS:
+        known = [entry.name for entry in METHODS.values() if entry.side == "dataset"]
         raise UnknownMethodError(
             f"there is no method {method!r} to compare. {nearest_names(method, [*known, RS2])}"
         )
+    entry = dataset_method(method)
     if pick:
         picker(pick)
-    entry = METHODS[method]
     if reads_log(entry):
         check_runs(entry, reading.log, None, reading.held_in if "held_in" in entry.needs else None)
     return Registered(

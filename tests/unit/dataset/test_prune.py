@@ -13,7 +13,13 @@ import pytest
 import datapruner as dp
 from datapruner.core.reason import Reason
 from datapruner.dataset.prune import counter_for
-from datapruner.errors import BudgetError, InputError, MissingColumnError, ScoreError
+from datapruner.errors import (
+    BudgetError,
+    InputError,
+    MissingColumnError,
+    ScoreError,
+    UnknownMethodError,
+)
 from datapruner.tokens import resolve_counter
 
 WORDS = [a + b for a in ("al", "be", "cor", "du", "en", "fi") for b in ("al", "be", "cor", "du")]
@@ -83,6 +89,16 @@ def test_vectors_are_the_same_from_a_column_an_array_or_a_file(tmp_path: Path) -
     assert all(ids == found[0] for ids in found)
     with pytest.raises(InputError, match="59 vectors for 60 rows"):
         dp.prune(ROWS, budget="30%", embedding=VECTORS[:59])
+
+
+@pytest.mark.parametrize("method", ["lexical", "semantic", "crossencoder", "sentences"])
+def test_methods_for_contexts_say_where_they_belong(method: str) -> None:
+    for call in (
+        lambda: dp.score(ROWS, method=method),
+        lambda: dp.prune(ROWS, method=method, budget=0.3),
+    ):
+        with pytest.raises(UnknownMethodError, match=r"for contexts.*datapruner chunks"):
+            call()
 
 
 def test_floors_hold_in_every_label() -> None:

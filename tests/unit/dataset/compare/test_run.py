@@ -310,6 +310,7 @@ def test_own_subsets_compete_as_rows_ids_selections_and_functions() -> None:
         (lambda pool, k: pool.rows[: k - 1], BudgetError, "keeps 29 rows where the budget is 30"),
         (lambda pool, k: np.zeros((2, 2), int), InputError, r"shape \(2, 2\)"),
         ("nobody", UnknownMethodError, "no method 'nobody'"),
+        ("lexical", UnknownMethodError, "'lexical' is for contexts.*`datapruner chunks`"),
     ],
 )
 def test_own_subsets_that_cannot_compete_are_refused(given: Any, error: Any, why: str) -> None:

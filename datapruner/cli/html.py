@@ -1,0 +1,183 @@
+"""The command that prunes web pages: files in, the blocks that answer on stdout."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datapruner.cli import options as opt
+from datapruner.cli.io import say, write_data
+from datapruner.errors import InputError
+
+if TYPE_CHECKING:
+    from datapruner.context.html.pages import Given
+    from datapruner.context.html.result import PrunedHtml
+
+__all__ = ["html"]
+
+_STDIN = "-"
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+Pages = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PAGE...",
+        show_default=False,
+        help="Files of HTML; several share the budget. - for one page on stdin. Addresses are "
+        "never opened.",
+    ),
+]
+Query = Annotated[
+    str,
+    typer.Option(
+        "--query", metavar="Q", help="What the reader will be asked; none: the main content."
+    ),
+]
+Out = Annotated[str, typer.Option("--out", metavar="FILE", help="Default: stdout.")]
+Limit = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="B",
+        help='What to keep: "1024 tokens", "30% of tokens"; with neither this nor --threshold the '
+        "method's own default.",
+    ),
+]
+Threshold = Annotated[
+    float | None, typer.Option("--threshold", metavar="T", help="The lowest score that stays.")
+]
+MethodName = Annotated[
+    str | None,
+    typer.Option("--method", metavar="NAME", help="A context method; see `datapruner methods`."),
+]
+Counter = Annotated[
+    str,
+    typer.Option(
+        "--counter",
+        metavar="NAME|FILE",
+        help="What counts tokens: words, characters, bytes, a tokenizer.json, or a model that is "
+        "on this machine.",
+    ),
+]
+To = Annotated[str, typer.Option("--to", metavar="FORMAT", help="html, markdown or text.")]
+Level = Annotated[
+    str, typer.Option("--level", metavar="NAME", help="Of cleaning: lossless, minimal or text.")
+]
+BlockTokens = Annotated[
+    int, typer.Option("--block-tokens", metavar="N", help="The largest block that is not cut.")
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep", metavar="NAME", help="What cleaning leaves: href, alt, src ...; may be repeated."
+    ),
+]
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", metavar="NAME", help="Of all pages; default: as found.")
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Tell on stderr why each block was kept or dropped.")
+]
+
+
+def html(
+    pages: Pages,
+    query: Query = "",
+    out: Out = _STDIN,
+    budget: Limit = None,
+    threshold: Threshold = None,
+    method: MethodName = None,
+    counter: Counter = "words",
+    to: To = "html",
+    level: Level = "lossless",
+    block_tokens: BlockTokens = 128,
+    keep: Keep = None,
+    fill: opt.Fill = "skip",
+    encoding: Encoding = None,
+    seed: opt.Seed = 0,
+    json: opt.Json = False,
+    explain: Explain = False,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Prune web pages to the blocks that answer, as valid HTML, Markdown or text.
+
+    What a reader of the page would not see is taken out first. Nothing is fetched.
+    """
+    from datapruner.context.html.prune import HtmlPruner
+
+    pruner = HtmlPruner(
+        budget=budget,
+        threshold=threshold,
+        method=method,
+        counter=counter,
+        to=to,
+        level=level,
+        block_tokens=block_tokens,
+        keep=tuple(keep or ()),
+        fill=fill,  # type: ignore[arg-type]
+        encoding=encoding,
+        seed=seed,
+    )
+    _check(pages, out)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        made = pruner([_read(page) for page in pages], query)
+    for warning in caught:
+        say(f"datapruner: warning: {warning.message}", quiet=quiet)
+    _write(_dumped(made) if json else made.text, out, overwrite=overwrite)
+    if explain:
+        say(made.explain(), quiet=quiet)
+    say(_told(made, len(pages)), quiet=quiet)
+
+
+def _check(pages: list[str], out: str) -> None:
+    for page in pages:
+        if _ADDRESS.match(page):
+            raise InputError(
+                f"{page} is an address, and datapruner opens none. Fetch the page first, for "
+                f"example: curl -sL '{page}' | datapruner html -"
+            )
+        if page != _STDIN and Path(page).is_dir():
+            raise InputError(f"{page} is a folder; give files of HTML.")
+        if _STDIN not in (page, out) and Path(out).resolve() == Path(page).resolve():
+            raise InputError(f"{out} is what is read; choose another name for --out.")
+    if pages.count(_STDIN) > 1:
+        raise InputError("- was given more than once, but there is only one stdin.")
+
+
+def _read(page: str) -> Given:
+    from datapruner.context.html.pages import Given
+
+    data = sys.stdin.buffer.read() if page == _STDIN else Path(page).read_bytes()
+    name = "stdin" if page == _STDIN else page
+    return Given(data, name)
+
+
+def _write(text: str, out: str, *, overwrite: bool) -> None:
+    if out == _STDIN:
+        write_data(text)
+        return
+    from datapruner.output import open_output
+
+    with open_output(Path(out), overwrite=overwrite) as file:
+        file.write(text.encode("utf-8", "replace") + b"\n")
+
+
+def _dumped(made: PrunedHtml) -> str:
+    import json
+
+    return json.dumps(made.to_dict(), ensure_ascii=False)
+
+
+def _told(made: PrunedHtml, pages: int) -> str:
+    before = made.tokens_before
+    share = f" ({made.tokens / before:.1%})" if before else ""
+    what = f"{pages:,} page{'' if pages == 1 else 's'}"
+    hidden = f"; {len(made.removed):,} hidden parts taken out" if made.removed else ""
+    return f"kept {made.tokens:,} of {before:,} tokens{share} of {what}{hidden}"

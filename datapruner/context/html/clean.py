@@ -1,0 +1,153 @@
+"""Markup that means nothing out of a page: attributes, empty elements, wrappers, white space."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from datapruner.context.html.build import COMMENT
+from datapruner.context.html.collapse import EMPTY, compact
+from datapruner.context.html.display import PREFORMATTED
+from datapruner.context.html.flatten import flattened
+from datapruner.context.html.removal import without_rows
+from datapruner.context.html.tree import Tree
+from datapruner.errors import InputError, nearest
+
+__all__ = ["ATTRIBUTES", "FEATURES", "LEVELS", "clean"]
+
+LEVELS = ("lossless", "minimal", "text")
+"""How much is cleaned, the default first."""
+
+ATTRIBUTES = frozenset({"colspan", "rowspan", "scope", "datetime", "lang", "dir"})
+"""Attributes that always stay: they say what belongs together, when, and how it is read."""
+
+FEATURES = frozenset(
+    {"href", "src", "alt", "title", "id", "class", "start", "value", "type", "name"}
+)
+"""What else may be kept. ``alt`` stays as text, ``[image: ...]``, where the image goes."""
+
+_WHITE = re.compile(r"[ \t\n\r\f]{2,}|[\t\n\r\f]")
+_LINKS = frozenset({"href", "src"})
+_SCRIPTED = re.compile(r"[\s\x00-\x20]*(javascript|vbscript|data)[\s]*:", re.IGNORECASE)
+
+
+def clean(tree: Tree, level: str = "lossless", *, keep: Collection[str] = ()) -> Tree:
+    """The page without what costs tokens and says nothing.
+
+    ``lossless`` leaves out attributes, comments, elements without content (but not empty cells,
+    ``br`` and ``hr``), and elements around a single other one that mean nothing by themselves; it
+    makes one space of every run of white space outside ``pre``, ``textarea`` and ``code``. The text
+    stays as a browser shows it: where a box goes that stood between two words, there is a space.
+    ``minimal`` leaves out comments alone. ``text`` is ``lossless`` with no inline elements left:
+    every block holds its text.
+
+    Cleaning again changes nothing. The tree is not changed; hidden content is
+    `datapruner.context.html.hiding`'s, and goes first.
+
+    Args:
+        tree: a page.
+        level: one of `LEVELS`.
+        keep: features that stay beside `ATTRIBUTES`, of `FEATURES`.
+
+    Raises:
+        InputError: no such level or feature.
+    """
+    if level not in LEVELS:
+        raise InputError(
+            f"no level of cleaning is named {level!r}. Take one of {', '.join(LEVELS)}."
+            + nearest(level, LEVELS)
+        )
+    strange = sorted(set(keep) - FEATURES)
+    if strange:
+        raise InputError(
+            f"nothing is kept under the name {strange[0]!r}. Take some of "
+            f"{', '.join(sorted(FEATURES))}." + nearest(strange[0], FEATURES)
+        )
+    if level == "minimal":
+        return _without_comments(tree)
+    kept = frozenset(keep)
+    tree = _without_comments(tree)
+    made = _lossless(tree, kept, ATTRIBUTES | kept)
+    if level == "text":
+        made = _lossless(flattened(made), kept, ATTRIBUTES)
+    return made
+
+
+def _lossless(tree: Tree, keep: frozenset[str], names: frozenset[str]) -> Tree:
+    spans = _preformatted(tree)
+    bare = Tree(
+        tree.tags,
+        tree.parents,
+        _collapsed(tree.texts, [(start, end) for start, end in spans]),
+        _collapsed(tree.tails, [(start + 1, end) for start, end in spans]),
+        _attributes(tree, names),
+        tree.origins,
+    )
+    if "src" in keep:
+        return compact(bare, spans, {}, EMPTY | {"img"})
+    return compact(bare, spans, _images(tree) if "alt" in keep else {})
+
+
+def _preformatted(tree: Tree) -> list[tuple[int, int]]:
+    """The rows whose white space means something, as ascending ranges; blank ones are not."""
+    if PREFORMATTED.isdisjoint(tree.tags):
+        return []
+    spans = []
+    until = 0
+    for row, tag in enumerate(tree.tags):
+        if row >= until and tag in PREFORMATTED:
+            until = tree.ends[row]
+            inside = (*tree.texts[row:until], *tree.tails[row + 1 : until])
+            if not all(map(_is_blank, inside)):
+                spans.append((row, until))
+    return spans
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
+
+
+def _collapsed(texts: Sequence[str], spans: list[tuple[int, int]]) -> list[str]:
+    """The texts with each run of white space as one space, but as they are in the spans."""
+    # One pass over all of them: texts hold no control characters, unless a caller made them.
+    made = _WHITE.sub(" ", "\0".join(texts)).split("\0")
+    if len(made) != len(texts):
+        made = [_WHITE.sub(" ", text) for text in texts]
+    for start, end in spans:
+        made[start:end] = texts[start:end]
+    return made
+
+
+def _attributes(tree: Tree, names: frozenset[str]) -> list[Mapping[str, str] | None]:
+    """The attributes that stay, without links that are scripts or whole files."""
+    return [
+        None if held is None or names.isdisjoint(held) else _some(held, names)
+        for held in tree.attributes
+    ]
+
+
+def _some(held: Mapping[str, str], names: frozenset[str]) -> Mapping[str, str] | None:
+    kept = {
+        name: value
+        for name, value in held.items()
+        if name in names and not (name in _LINKS and _SCRIPTED.match(value))
+    }
+    return kept or None
+
+
+def _images(tree: Tree) -> dict[int, str]:
+    """What stands for each image that says what it shows."""
+    images = {}
+    for row, tag in enumerate(tree.tags):
+        if tag == "img":
+            words = " ".join((tree.attributes[row] or {}).get("alt", "").split())
+            if words:
+                images[row] = f"[image: {words}]"
+    return images
+
+
+def _without_comments(tree: Tree) -> Tree:
+    """The tree without comments; the text behind each goes to what is before it."""
+    if COMMENT not in tree.tags:
+        return tree
+    return without_rows(tree, [row for row, tag in enumerate(tree.tags) if tag == COMMENT])

@@ -1,0 +1,182 @@
+"""What the walk over a page measures by, and what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from datapruner.context.chunk import encodable
+from datapruner.context.html.page import Pieces, counted, running
+from datapruner.context.html.roles import MEDIA, is_block
+from datapruner.context.html.scopes import Scopes
+from datapruner.context.html.tree import Tree
+from datapruner.core.types import FloatArray
+from datapruner.tokens import TokenCounter
+
+__all__ = ["Columns", "Lengths"]
+
+
+class Lengths:
+    """Sums over the pieces and elements of a page, so that any stretch is measured in one step.
+
+    Args:
+        tree: the page.
+        counter: for its pieces, each counted by itself.
+        prices: tokens of the tags of each element.
+
+    Attributes:
+        pieces: in document order.
+        opens, closes: places of the text and the tail of each element.
+        blocks_before: number of block-level elements before each row.
+    """
+
+    def __init__(self, tree: Tree, counter: TokenCounter, prices: Sequence[float]) -> None:
+        self.counter = counter
+        self.pieces = Pieces(tree)
+        self.opens, self.closes = self.pieces.open_places, self.pieces.close_places
+        strings = self.pieces.strings
+        self.tokens_before = running(counted(strings, counter))
+        seen = [string != "" and not string.isspace() for string in strings]
+        blocks = {tag: int(is_block(tag)) for tag in set(tree.tags)}
+        if not MEDIA.isdisjoint(blocks):
+            for row, tag in enumerate(tree.tags):
+                if tag in MEDIA:
+                    seen[self.opens[row]] = True
+        self.seen_before = running(seen)
+        self.prices_before = np.concatenate([[0.0], np.cumsum(np.asarray(prices, dtype=float))])
+        self.blocks_before = running([blocks[tag] for tag in tree.tags])
+
+    def stretch(self, row: int) -> tuple[int, int]:
+        """The places of an element's content."""
+        return self.opens[row], self.closes[row]
+
+    def tokens(self, start: int, end: int) -> int:
+        """Tokens of the text between two places."""
+        return self.tokens_before[end] - self.tokens_before[start]
+
+    def is_visible(self, start: int, end: int) -> bool:
+        """Whether there is anything but white space between two places."""
+        return self.seen_before[end] > self.seen_before[start]
+
+
+class _Place(Protocol):
+    """Where the walk stands."""
+
+    code: int
+    scopes: Scopes
+
+
+class Columns:
+    """The columns of ``Blocks`` as they grow: one tuple a row, turned once at the end."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Any, ...]] = []
+        self._told: tuple[int, int] = (-1, -1)
+        self._sections = -1
+
+    def add(
+        self,
+        at: _Place,
+        kind: str,
+        row: int,
+        first: int,
+        last: int,
+        begin: int,
+        parent: int,
+        text: str,
+        start: int = -1,
+        end: int = -1,
+        tags: float = 0.0,
+    ) -> int:
+        """One row more; its number."""
+        scopes = at.scopes
+        told = (at.code, scopes.top)
+        if told != self._told:
+            self._told = told
+            self._sections += 1
+        title = scopes.titles[scopes.top]
+        self._rows.append(
+            (
+                at.code,
+                row,
+                kind,
+                first,
+                last,
+                begin,
+                start,
+                end,
+                parent,
+                text,
+                title,
+                self._sections,
+                tags,
+            )
+        )
+        return len(self._rows) - 1
+
+    def turn(self) -> None:
+        """Make columns of the rows: one list for each field."""
+        columns = [list(column) for column in zip(*self._rows, strict=True)] or [[]] * 13
+        self.page: list[int] = columns[0]
+        self.row: list[int] = columns[1]
+        self.kind: list[str] = columns[2]
+        self.first: list[int] = columns[3]
+        self.last: list[int] = columns[4]
+        self.begin: list[int] = columns[5]
+        self.start: list[int] = columns[6]
+        self.end: list[int] = columns[7]
+        self.parent: list[int] = columns[8]
+        self.text: list[str] = columns[9]
+        self.title: list[str] = columns[10]
+        self.section: list[int] = columns[11]
+        self.tags: list[float] = columns[12]
+
+    def settle_headings(self) -> list[bool]:
+        """Which rows are never offered: shells, and headings with something under them.
+
+        A heading with nothing under it is a block like others, and its kind is put right.
+        """
+        kinds, parents = self.kind, self.parent
+        n = len(kinds)
+        leans = bytearray(n)
+        for row in range(n - 1, -1, -1):
+            kind = kinds[row]
+            if kind == "heading" and not leans[row]:
+                kinds[row] = kind = "block"
+            above = parents[row]
+            if above >= 0 and (leans[row] or kind not in ("shell", "heading")):
+                leans[above] = 1
+        return [kind in ("shell", "heading") for kind in kinds]
+
+    def costs(self, lengths: Sequence[Lengths], counter: TokenCounter) -> FloatArray:
+        """Shape (n,): tokens of each row as rendered, shells those of their tags."""
+        n = len(self.row)
+        prices = np.zeros(n)
+        page = np.array(self.page, dtype=np.int64)
+        for code, length in enumerate(lengths):
+            rows = np.flatnonzero(page == code)
+            if not rows.size:
+                continue
+            low, high = int(rows[0]), int(rows[-1]) + 1
+            first = np.array(self.first[low:high], dtype=np.int64)
+            last = np.array(self.last[low:high], dtype=np.int64)
+            begin = np.array(self.begin[low:high], dtype=np.int64)
+            # A whole element's stretch is an odd number of pieces, and so is that of a run: half
+            # of it, its tags, are those of the element and of all in it, or of those in the run.
+            whole = np.array([k not in ("own_text", "sentence") for k in self.kind[low:high]])
+            inside = begin + (last - first) // 2 + whole
+            tokens = np.array(length.tokens_before, dtype=np.float64)
+            inner = tokens[last] - tokens[first]
+            tags = length.prices_before[inside] - length.prices_before[begin]
+            prices[low:high] = inner + tags
+        self._price_sentences(prices, counter)
+        return np.rint(prices)
+
+    def _price_sentences(self, prices: FloatArray, counter: TokenCounter) -> None:
+        """Sentences by themselves, each with all inline elements that it touches."""
+        rows = [row for row, start in enumerate(self.start) if start >= 0]
+        if rows:
+            found = counter.count([encodable(self.text[row]) for row in rows])
+            prices[rows] = found + np.array([self.tags[row] for row in rows])

@@ -1,0 +1,240 @@
+"""Rules of ``style`` elements that hide elements by class, id or name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from datapruner.context.html.styles import declarations, hidden_by
+
+__all__ = ["Sheet", "read_sheets"]
+
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+# One element by its name, id and classes; nothing about what it stands in, or its state.
+_SIMPLE = re.compile(r"([a-z][-\w]*+)?+((?:[.#](?:[-\w]|\\.)++)*+)\Z", re.IGNORECASE)
+_PART = re.compile(r"([.#])((?:[-\w]|\\.)++)")
+_WIDTH = re.compile(r"\(\s*(min|max)-width\s*:\s*([\d.]+)(px|em|rem)\s*\)")
+# What a rule that hides has in it, and what stands close before that. Looked for one by one: that
+# is many times faster than reading every rule of a style sheet of half a megabyte.
+_HINTS = (("none", "display"), ("hidden", "visib"), ("collapse", "visib"), ("opacity:0", ""),
+          ("opacity: 0", ""), ("font-size:0", ""), ("font-size: 0", ""), ("text-indent", ""),
+          ("-999", ""), ("clip", ""), ("transparent", "color"))  # fmt: skip
+_CLOSE = 16
+# The window for which rules that ask for its width hold.
+_WINDOW = 1280.0
+# Rules kept of those about one class, id or name: nobody writes more, except to waste our time.
+_MOST_RULES = 16
+
+
+class _Weight(NamedTuple):
+    ids: int
+    classes: int
+    names: int
+    place: int
+
+
+@dataclass(frozen=True)
+class _Rule:
+    weight: _Weight
+    tag: str
+    id: str
+    classes: frozenset[str]
+    style: Mapping[str, str]
+
+    def keys(self) -> Iterator[str]:
+        """What the rule can be found by, the best first."""
+        if self.id:
+            yield "#" + self.id
+        yield from ("." + name for name in sorted(self.classes))
+        if self.tag:
+            yield self.tag
+
+
+class Sheet:
+    """The rules of a page that hide elements, and those that show them again."""
+
+    def __init__(self, rules: Iterable[_Rule], hiding: frozenset[str]) -> None:
+        self._rules: dict[str, list[_Rule]] = {}
+        several: dict[tuple[str, str, frozenset[str]], _Rule] = {}
+        for rule in rules:
+            who = (rule.tag, rule.id, rule.classes)
+            if who in several:
+                rule = replace(rule, style=merged(several[who].style, rule.style))
+            several[who] = rule
+        for rule in sorted(several.values(), key=_weight, reverse=True):
+            for key in hiding.intersection(rule.keys()):
+                some = self._rules.setdefault(key, [])
+                if len(some) < _MOST_RULES:
+                    some.append(rule)
+
+    def __len__(self) -> int:
+        """About how many names, classes and ids there are rules."""
+        return len(self._rules)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Those names, the classes after a dot, the ids after a ``#``."""
+        return frozenset(self._rules)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The names of elements among them."""
+        return frozenset(key for key in self._rules if key[0] not in ".#")
+
+    def style(self, tag: str, attributes: Mapping[str, str] | None) -> Mapping[str, str]:
+        """The properties that the rules give an element; empty where none is about it.
+
+        Args:
+            tag: its name.
+            attributes: those it has.
+        """
+        held = attributes or {}
+        name = held.get("id", "")
+        classes = frozenset(held.get("class", "").split())
+        keys = (tag, "#" + name, *("." + one for one in classes))
+        found = {
+            id(rule): rule
+            for key in keys
+            for rule in self._rules.get(key, ())
+            if rule.tag in ("", tag) and rule.id in ("", name) and rule.classes <= classes
+        }
+        made: dict[str, str] = {}
+        for rule in sorted(found.values(), key=_weight):
+            made = merged(made, rule.style)
+        return made
+
+
+def _weight(rule: _Rule) -> _Weight:
+    return rule.weight
+
+
+def merged(lower: Mapping[str, str], upper: Mapping[str, str]) -> dict[str, str]:
+    """Properties of two origins: those of the upper one count, unless the lower is important."""
+    made = dict(lower)
+    for name, value in upper.items():
+        if value.endswith("!important") or not made.get(name, "").endswith("!important"):
+            made[name] = value
+    return made
+
+
+def read_sheets(sheets: Iterable[str], names: Collection[str]) -> Sheet:
+    """The rules of some style sheets that decide whether elements are seen.
+
+    Read are rules for single elements: ``p``, ``.note``, ``#menu``, ``div.note.small`` and lists of
+    these. What hides elements must not depend on the size of the window; what shows them again may
+    stand in a ``@media`` that holds on a wide screen. Others are passed over.
+
+    Args:
+        sheets: texts in CSS, in the order of the page. Nothing in them is an error.
+        names: what elements of the page there are: names, classes after a dot, ids after a ``#``.
+    """
+    texts = [_COMMENT.sub(" ", css) for css in sheets]
+    hiding = frozenset(key for css in texts for key in _hiding(css, names))
+    if not hiding:
+        return Sheet((), hiding)
+    # Rules that show again what another hides are about the same class, id or name.
+    about = re.compile("|".join(map(re.escape, sorted(hiding))))
+    rules: list[_Rule] = []
+    for place, (selectors, body) in enumerate(
+        found for css in texts for found in _about(css, about)
+    ):
+        named = [r for r in _rules(selectors, {}, place) if not hiding.isdisjoint(r.keys())]
+        style = declarations(body) if named else {}
+        rules += [replace(rule, style=style) for rule in named]
+    return Sheet(rules, hiding)
+
+
+def _hiding(css: str, names: Collection[str]) -> Iterator[str]:
+    """The names of the page that some rule hides the elements of."""
+    hits = sorted(place for hint, before in _HINTS for place in _places(css, hint, before))
+    done = depth = 0
+    for hit in hits:
+        if hit < done:
+            continue
+        end = css.find("}", hit)
+        if end < 0:
+            return
+        start = css.rfind("{", done, end)
+        until = start if start >= 0 else end
+        before = max(css.rfind(sign, done, until) for sign in "{};") + 1
+        depth += css.count("{", done, until) - css.count("}", done, until) - (start < 0)
+        selectors, done = css[max(before, done) : until], end + 1
+        if depth == 0 and start >= 0:
+            keys = [next(rule.keys()) for rule in _rules(selectors, {}, 0)]
+            if any(key in names for key in keys) and hidden_by(declarations(css[start + 1 : end])):
+                yield from keys
+
+
+def _places(text: str, part: str, before: str) -> Iterator[int]:
+    """Where a text has a part that something stands close before."""
+    place = text.find(part)
+    while place >= 0:
+        if before in text[max(place - _CLOSE, 0) : place]:
+            yield place
+        place = text.find(part, place + 1)
+
+
+def _about(css: str, names: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+    """What stands before and in the braces of each rule about a name; on a wide screen, that is."""
+    done = depth = at = 0
+    for found in names.finditer(css):
+        if found.start() < done:
+            continue
+        at = max(at, css.rfind("@", done, found.start()))
+        start = css.find("{", found.end())
+        end = css.find("}", found.end())
+        if end < 0 or start < 0:
+            return
+        if end < start:  # a name inside the braces of some rule: a colour, say
+            depth += css.count("{", done, end) - css.count("}", done, end) - 1
+            done = end + 1
+            continue
+        depth += css.count("{", done, start) - css.count("}", done, start)
+        before = max(css.rfind(sign, done, found.start()) for sign in "{};") + 1
+        selectors = css[max(before, done) : start]
+        if "@" in selectors:
+            depth += 1
+            done = start + 1
+            continue
+        done = end + 1
+        if depth == 0 or (depth == 1 and _holds(css, at)):
+            yield selectors, css[start + 1 : end]
+
+
+def _holds(css: str, at: int) -> bool:
+    """Whether the rules inside the braces behind an ``@`` hold on a wide screen."""
+    kind, _, query = css[at : css.find("{", at)].lower().partition(" ")
+    return kind == "@media" and is_for_screens(query)
+
+
+def is_for_screens(query: str) -> bool:
+    """Whether a media query holds on a screen of 1280 pixels, or might: ``print`` does not."""
+    for part in query.lower().split(",") if query.strip() else ("all",):
+        rest = _WIDTH.sub("", part)
+        words = set(rest.replace("only", " ").split()) - {"and", "all", "screen"}
+        widths = [
+            (limit, float(number.strip(".") or 0) * (1 if unit == "px" else 16))
+            for limit, number, unit in _WIDTH.findall(part)
+            if number.count(".") < 2
+        ]
+        if not words and all(
+            size <= _WINDOW if limit == "min" else size >= _WINDOW for limit, size in widths
+        ):
+            return True
+    return False
+
+
+def _rules(selectors: str, style: Mapping[str, str], place: int) -> Iterator[_Rule]:
+    """The rules for single elements among those that a list of selectors stands for."""
+    for selector in selectors.split(","):
+        found = _SIMPLE.match(selector.strip())
+        if found is None or not found[0]:
+            continue
+        parts = [(kind, name.replace("\\", "")) for kind, name in _PART.findall(found[2])]
+        ids = [name for kind, name in parts if kind == "#"]
+        classes = frozenset(name for kind, name in parts if kind == ".")
+        tag = (found[1] or "").lower()
+        weight = _Weight(len(ids), len(classes), int(bool(tag)), place)
+        yield _Rule(weight, tag, ids[0] if ids else "", classes, style)

@@ -1,0 +1,15 @@
+"""A few mutated pages in every run; ten thousand with ``python -m tests.fuzz.html``."""
+
+from __future__ import annotations
+
+import pytest
+from fuzz.html import run
+
+
+def test_mutated_pages_break_nothing() -> None:
+    assert run(150, seed=1) == []
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutated_pages_break_nothing() -> None:
+    assert run(10_000, seed=0) == []
