@@ -21,11 +21,12 @@ from datapruner.core.budget import Budget
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
 
-VERSION = 1
+VERSION = 2
 """Raise it where a cell means something else; finished ones are then measured again."""
 
 SHARES = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75)
 THRESHOLDS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
+PRICES = (0.0002, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.02, 0.04)
 BINS = 10
 RESAMPLES = 1000
 FIELDS = ("share", "answer", "gold")
@@ -34,7 +35,9 @@ FIELDS = ("share", "answer", "gold")
 def limits_of(method: str) -> list[str]:
     """The limits that a method is measured at, as their names in the results."""
     shares = [f"{share:g}" for share in SHARES]
-    return shares + ([f"t{t:g}" for t in THRESHOLDS] if method == "sentences" else [])
+    if method != "sentences":
+        return shares
+    return shares + [f"t{t:g}" for t in THRESHOLDS] + [f"p{p:g}" for p in PRICES]
 
 
 class _Once:
@@ -75,6 +78,8 @@ def measure(method: str, record: Record, model: str | None, seed: int = 0) -> di
         how: dict[str, Any] = {"method": scorer, "pins": (), "seed": seed}
         if limit.startswith("t"):
             how["threshold"] = float(limit[1:])
+        elif limit.startswith("p"):
+            how["price"] = float(limit[1:])
         else:
             how["budget"] = Budget(share=float(limit), share_of="cost")
         made = ContextPruner(**how)(record.question, chunks)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.rag import frameworks
 from benchmarks.rag.records import read
 from datapruner.context.chunks import ContextPruner
 from datapruner.errors import InputError
@@ -62,6 +63,7 @@ def measure(model: str | None) -> dict[str, Any]:
         found |= _model(model, query, chunks)
     except InputError as absent:
         found["sentences"] = f"not measured: {absent}"
+    found["frameworks"] = frameworks.measure()
     return found
 
 

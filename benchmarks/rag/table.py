@@ -26,7 +26,7 @@ def main(result: dict[str, Any]) -> int:
     for name, read in result["data"].items():
         mine = [one for one in result["curves"] if one["dataset"] == name]
         parts.append(_set(name, read["questions"], mine))
-        parts.append(_thresholds(mine))
+        parts += [_free(mine, "t", "threshold"), _free(mine, "p", "price")]
     if result["calibration_error"]:
         rows = [[name, f"{error:.3f}"] for name, error in result["calibration_error"].items()]
         parts.append("### Calibration error (ECE, 10 bins)\n\n" + markdown(["set", "ECE"], rows))
@@ -89,12 +89,12 @@ def _pair(entry: dict[str, Any]) -> str:
     return " / ".join(f"{entry[what]:.0f}" if what in entry else "-" for what in ("answer", "gold"))
 
 
-def _thresholds(entries: Entries) -> str:
-    mine = [one for one in entries if one["limit"].startswith("t")]
+def _free(entries: Entries, letter: str, name: str) -> str:
+    mine = [one for one in entries if one["limit"].startswith(letter)]
     if not mine:
         return ""
     rows = [
-        ["tokens kept", *(f"{one['kept']:.0f}" for one in mine)],
+        ["tokens kept, %", *(f"{one['kept']:.0f}" for one in mine)],
         ["answer / gold", *(_pair(one) for one in mine)],
     ]
-    return markdown(["threshold", *(one["limit"][1:] for one in mine)], rows)
+    return markdown([name, *(one["limit"][1:] for one in mine)], rows)

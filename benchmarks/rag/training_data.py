@@ -82,10 +82,10 @@ def pairs(record: Record, *, seed: int, distractors: int, usable: Any) -> Iterat
 
 
 def _ranked(texts: list[str], question: str) -> list[int]:
-    return _Retriever(texts).best(question, len(texts)) if texts else []
+    return Retriever(texts).best(question, len(texts)) if texts else []
 
 
-class _Retriever:
+class Retriever:
     """BM25 over a list of texts."""
 
     def __init__(self, texts: list[str]) -> None:
@@ -116,7 +116,7 @@ def retrieved(records: list[Record], share: float, seed: int) -> Iterator[dict[s
     corpus = [doc for doc in docs.values() if len(doc.text) <= LONGEST_NEGATIVE]
     if not corpus:
         return
-    retriever = _Retriever([doc.text for doc in corpus])
+    retriever = Retriever([doc.text for doc in corpus])
     for record in records:
         if not record.gold or chance(seed, "negative", record.set, record.id) >= share:
             continue

@@ -49,11 +49,15 @@ Limit = Annotated[
         "--budget",
         metavar="B",
         help='What to keep: "2048 tokens", "30% of tokens", "5 sentences, 2 per group"; with '
-        "neither this nor --threshold the method's own default.",
+        "none of this, --threshold and --price the method's own default.",
     ),
 ]
 Threshold = Annotated[
     float | None, typer.Option("--threshold", metavar="T", help="The lowest score that stays.")
+]
+Price = Annotated[
+    float | None,
+    typer.Option("--price", metavar="P", help="The lowest score for each token that stays."),
 ]
 MethodName = Annotated[
     str | None,
@@ -112,6 +116,7 @@ def chunks(
     out: Out = _STDIN,
     budget: Limit = None,
     threshold: Threshold = None,
+    price: Price = None,
     method: MethodName = None,
     counter: Counter = "words",
     order: Order = "source",
@@ -137,6 +142,7 @@ def chunks(
     pruner = ContextPruner(
         budget=budget,
         threshold=threshold,
+        price=price,
         method=DEFAULT_METHOD if method is None else method,
         counter=counter,
         order=order,

@@ -170,7 +170,7 @@ class _Case:
         """What the pruner keeps at a threshold."""
         r = self.recipe
         limits = Budget(threshold=threshold)
-        wishes = Wishes(limits, True, r.pick, r.fill, r.neighbours, r.on_empty, r.seed)
+        wishes = Wishes(limits, True, r.pick, r.fill, r.neighbours, r.on_empty, r.seed, r.price)
         scored = Scored(self.scores, {})
         return decide(self.units, scored, wishes, self.made.layout, self.tokens, self.before)
 

@@ -168,7 +168,7 @@ def _plain_settings(pruner: ContextPruner) -> dict[str, Any]:
             continue
         if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
             settings[one.name] = list(value)
-        elif isinstance(value, str | int):
+        elif isinstance(value, str | int | float):
             settings[one.name] = value
         elif value is not None:
             settings[one.name] = None

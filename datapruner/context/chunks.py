@@ -38,7 +38,7 @@ from datapruner.tokens import TokenCounter
 
 __all__ = ["DEFAULT_METHOD", "ContextPruner", "prune_chunks"]
 
-DEFAULT_METHOD = "lexical"
+DEFAULT_METHOD = "sentences"
 """The method where none is named."""
 _DEFAULT_BUDGET = "50% of tokens"
 
@@ -56,6 +56,7 @@ class ContextPruner:
 
     budget: Budget | str | float | None = None
     threshold: float | None = None
+    price: float | None = None
     method: str | Callable[..., Scores] = DEFAULT_METHOD
     counter: Any = "words"
     order: str = "source"
@@ -81,7 +82,7 @@ class ContextPruner:
         scorer = context_scorer(self.method)
         counter = as_counter(self.counter)
         default = getattr(scorer, "default_budget", _DEFAULT_BUDGET)
-        wanted, given = as_wanted(self.budget, self.threshold, default, counter.name)
+        wanted, given = as_wanted(self.budget, self.threshold, default, counter.name, self.price)
         check_fill(self.fill)
         check_one_of("order", self.order, ORDERS)
         check_one_of("pick", self.pick, PICKS)
@@ -93,7 +94,9 @@ class ContextPruner:
         title, pins = read_pins(self.pins)
         seed = check_seed(self.seed)
         rules = Rules(title, pins, self.antecedents, self.hidden, self.language, self.longest)
-        wishes = Wishes(wanted, given, self.pick, self.fill, self.neighbours, self.on_empty, seed)
+        wishes = Wishes(
+            wanted, given, self.pick, self.fill, self.neighbours, self.on_empty, seed, self.price
+        )
         for name, value in (
             ("_scorer", scorer),
             ("_counter", counter),
@@ -177,6 +180,7 @@ def prune_chunks(
     *,
     budget: Budget | str | float | None = None,
     threshold: float | None = None,
+    price: float | None = None,
     method: str | Callable[..., Scores] = DEFAULT_METHOD,
     counter: Any = "words",
     order: str = "source",
@@ -209,6 +213,9 @@ def prune_chunks(
             ``"3 per group"`` at most three sentences of a chunk, with ``"floor 1"`` at least one of
             each. None with no threshold: the method's own default.
         threshold: the lowest score that stays.
+        price: what a token must be worth: a sentence stays where its score is at least this much
+            for each of its tokens, so that a long one must be surer than a short one. Over many
+            questions it keeps more answers in as many tokens than a threshold does.
         method: name of a context method (``datapruner methods``); two with ``>`` between them, as
             in ``"lexical > sentences"``: the second scores what the first likes; or a scorer.
         counter: ``"words"``, ``"characters"``, ``"bytes"``, a tokenizer or its file or model name,
@@ -249,6 +256,7 @@ def prune_chunks(
     pruner = ContextPruner(
         budget=budget,
         threshold=threshold,
+        price=price,
         method=method,
         counter=counter,
         order=order,

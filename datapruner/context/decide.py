@@ -66,13 +66,15 @@ def decide(
         whole = select(scored.scores, "everything", pick="high")
         return Decision(whole, flags=("no_query",), notes=("no query: nothing was pruned",))
     flags, notes = _told(scored)
+    # A score made for want of a query is on no scale that a threshold or a price could mean.
     threshold = wishes.budget.threshold if scored.ranked else None
+    price = wishes.price if scored.ranked else None
     budget, limit = wishes.in_tokens(before, count(layout.before))
     scores = scored.scores
     if scored.failed and not wishes.is_limited:
         scores = _keeping_failed(scores, scored.failed)
     choice = _Choice(units, scores, wishes, layout, count, budget, limit)
-    selection = choice.make(threshold)
+    selection = choice.make(threshold, price)
     ends: dict[int, int] = {}
     if units.items.n and not selection.order.size:
         selection, ends, more = choice.fall_back(selection)
@@ -115,15 +117,15 @@ class _Choice:
         whole = with_titles(self.scores.items, rows)
         return self.count(self.layout.render(self.units, whole, {}))
 
-    def make(self, threshold: float | None) -> Selection:
-        """The settled selection of all rows at or above the threshold."""
+    def make(self, threshold: float | None, price: float | None) -> Selection:
+        """The settled selection of all rows at or above the threshold, and worth their price."""
         wishes, budget = self.wishes, self.budget
         floor = 0
         if budget.cost is not None:
             # The core's floors count rows alone; here the best of each chunk are offered first.
             floor = min(int(budget.floor), budget.per_group or int(budget.floor))
             budget = replace(budget, floor=0)
-        offers = Offers(wishes.pick, threshold, floor, wishes.neighbours)
+        offers = Offers(wishes.pick, threshold, floor, wishes.neighbours, price)
         selection = select(self.scores, budget, pick=offers, fill=wishes.fill)
         missed = [row for row in offers.guaranteed if not selection.mask[row]]
         if missed:
@@ -137,11 +139,15 @@ class _Choice:
         reasons[offers.company] = Reason.NEIGHBOUR
         held = [*np.flatnonzero(self.scores.items.forced).tolist(), *offers.guaranteed]
         settled = settle(replace(selection, reasons=reasons), self.measure, self.limit, held)
-        return self._signed(settled, threshold)
+        return self._signed(settled, threshold, price)
 
-    def _signed(self, selection: Selection, threshold: float | None) -> Selection:
+    def _signed(
+        self, selection: Selection, threshold: float | None, price: float | None
+    ) -> Selection:
         told = selection.provenance
         limits = {**told.limits, "threshold": threshold}
+        if price is not None:
+            limits["price"] = price
         provenance = replace(told, budget=str(self.wishes.budget), limits=limits)
         return replace(selection, provenance=provenance)
 
@@ -151,7 +157,7 @@ class _Choice:
         if how == "empty":
             return nothing, {}, ()
         if how == "keep_all":
-            every = self.make(None)
+            every = self.make(None, None)
             if every.order.size:
                 return _marked(every), {}, ("fallback",)
         return self._best_alone(nothing)

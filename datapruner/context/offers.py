@@ -30,6 +30,7 @@ class Offers:
         threshold: rows below it are refused, except those that come along with another.
         floor: the best rows of every chunk that are offered before all others.
         neighbours: rows on either side of a kept one, inside its chunk, that are offered with it.
+        price: rows whose score is below this much a token are refused as under the threshold.
         guaranteed: after the call, the rows that the floor put first.
         company: after the call, the rows that were admitted as neighbours.
     """
@@ -38,6 +39,7 @@ class Offers:
     threshold: float | None = None
     floor: int = 0
     neighbours: int = 0
+    price: float | None = None
     guaranteed: list[int] = field(default_factory=list)
     company: list[int] = field(default_factory=list)
 
@@ -56,6 +58,8 @@ class Offers:
         met = np.ones(order.size, dtype=bool)
         if self.threshold is not None:
             met = scores.values[order] >= self.threshold
+        if self.price is not None:
+            met &= scores.values[order] >= self.price * scores.items.cost[order]
         wanted = order[met]
         if self.floor:
             # Floors go by the score alone: the best of a chunk is not its shortest sentence.

@@ -33,6 +33,7 @@ class Wishes:
         neighbours: sentences on either side that come with a kept one.
         on_empty: one of ``ON_EMPTY``; None: ``"top1"`` under a budget, else ``"empty"``.
         seed: passed to the scorer and the ledger.
+        price: what a token must be worth in score for its sentence to stay; None: nothing.
     """
 
     budget: Budget
@@ -42,6 +43,7 @@ class Wishes:
     neighbours: int
     on_empty: str | None
     seed: int
+    price: float | None = None
 
     @property
     def is_limited(self) -> bool:
@@ -86,20 +88,28 @@ def as_wanted(
     threshold: float | None,
     default: Budget | str | float,
     counter: str,
+    price: float | None = None,
 ) -> tuple[Budget, bool]:
     """The limits of a call, and whether the caller named any.
 
     Args:
         budget: a Budget, its text, a bare share, or None.
         threshold: the lowest score that stays, or None.
-        default: the method's own limits, which hold where both are None.
+        default: the method's own limits, which hold where all three are None.
         counter: name of the counter; a budget may be in it, or in tokens.
+        price: the lowest score a token that stays, or None.
 
     Raises:
-        BudgetError: it cannot be read, names a threshold twice, is in another unit, or has a floor
-            in per cent beside a limit on tokens.
+        InputError: a price that is none.
+        BudgetError: the budget cannot be read, names a threshold twice, is in another unit, or has
+            a floor in per cent beside a limit on tokens.
     """
-    given = budget is not None or threshold is not None
+    if price is not None and not (_is_number(price) and 0 <= price < math.inf):
+        raise InputError(
+            f"price is {price!r}; it must be a score a token, a finite number of 0 or more, such "
+            "as 0.005."
+        )
+    given = budget is not None or threshold is not None or price is not None
     wanted = as_budget(default if not given else "everything" if budget is None else budget)
     if threshold is not None:
         if wanted.threshold is not None:
@@ -120,6 +130,10 @@ def as_wanted(
             'in tokens. Write a number: "2048 tokens, floor 1".'
         )
     return wanted, given
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

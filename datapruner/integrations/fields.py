@@ -39,6 +39,7 @@ class PrunerFields(BaseModel):  # type: ignore[misc]
     # Frozen one by one: frameworks set fields of their own on what they are given.
     budget: Any = Field(OPTIONS["budget"], frozen=True)
     threshold: Any = Field(OPTIONS["threshold"], frozen=True)
+    price: Any = Field(OPTIONS["price"], frozen=True)
     method: Any = Field(OPTIONS["method"], frozen=True)
     counter: Any = Field(OPTIONS["counter"], frozen=True)
     order: Any = Field(OPTIONS["order"], frozen=True)

@@ -62,6 +62,7 @@ class ContextDocumentPruner:
         budget: Any = OPTIONS["budget"],
         *,
         threshold: float | None = OPTIONS["threshold"],
+        price: float | None = OPTIONS["price"],
         method: Any = OPTIONS["method"],
         counter: Any = OPTIONS["counter"],
         order: str = OPTIONS["order"],
@@ -84,6 +85,7 @@ class ContextDocumentPruner:
         self._options = {
             "budget": budget,
             "threshold": threshold,
+            "price": price,
             "method": method,
             "counter": counter,
             "order": order,

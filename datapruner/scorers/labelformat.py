@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datapruner.errors import FormatError
+from datapruner.scorers.together import Together
 
 __all__ = [
     "FAMILY",
@@ -117,6 +118,8 @@ class LabelSettings:
         rounding: how token probabilities become a sentence's fate, see ``labeller``.
         threshold: what its makers recommend, in [0, 1].
         normalisation: ``"plain-words"``: the question in lower case without ASCII punctuation.
+        letters: what the model learnt to read: ``"any"``, or ``"latin"`` alone.
+        together: weights of what a call as a whole says beside the labels; None: labels alone.
 
     Raises:
         FormatError: a value out of range.
@@ -128,6 +131,8 @@ class LabelSettings:
     rounding: Rounding = "probability"
     threshold: float = 0.1
     normalisation: Normalisation = "none"
+    letters: str = "any"
+    together: Together | None = None
 
     def __post_init__(self) -> None:
         least = 2 * LEAST_ROOM + self.special.overhead
@@ -137,6 +142,8 @@ class LabelSettings:
             )
         if self.rounding not in ("decision", "probability"):
             raise FormatError(f'rounding is {self.rounding!r}; it is "decision" or "probability".')
+        if self.letters not in ("any", "latin"):
+            raise FormatError(f'letters is {self.letters!r}; it is "any" or "latin".')
         if not isinstance(self.threshold, int | float) or not 0 <= self.threshold <= 1:
             raise FormatError(f"threshold is {self.threshold!r}; it must be in [0, 1].")
 
@@ -181,6 +188,8 @@ def own_settings(config: Mapping[str, Any], tokenizer: Any, where: Path) -> Labe
             own["rounding"],
             own["threshold"],
             own["question_normalisation"],
+            own.get("letters", "any"),
+            None if own.get("together") is None else Together.read(own["together"]),
         )
     except KeyError as missing:
         raise FormatError(f"{where}/config.json says no {missing}; export it again.") from missing

@@ -30,10 +30,12 @@ from datapruner.errors import InputError
 from datapruner.scorers.labelformat import FAMILY, read_json
 from datapruner.scorers.labelling import RANKS, Labelling, Runtime, logistic
 from datapruner.scorers.labelwindows import Passage
+from datapruner.scorers.together import Together, mostly_latin
 
 __all__ = ["Labels", "Sentences"]
 
 ROUNDINGS = ("auto", "decision", "probability")
+EVIDENCE = ("auto", "labels")
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,11 @@ class Labels:
 class Sentences:
     """How likely each sentence is part of the answer, read together with its whole chunk.
 
-    The value is the mean probability of the sentence's tokens. For a checkpoint of the decision
-    rule it is that mean, moved so that exactly the sentences which the rule keeps are above the
-    threshold T: ``T + (1 - T) m`` for those, ``T m`` for the others.
+    The value is the mean probability of the sentence's tokens; for a model that brings weights for
+    it, ours among them, together with the words that question and sentence share and the titles
+    that sentences name (see ``together``). For a checkpoint of the decision rule it is the mean m,
+    moved so that exactly the sentences which the rule keeps are above the threshold T:
+    ``T + (1 - T) m`` for those, ``T m`` for the others.
 
     Attributes:
         model: None: the model that comes with this package; a folder or hub name as
@@ -71,6 +75,7 @@ class Sentences:
         threshold: T, in [0, 1]; None: the checkpoint's own. It is the limit, too, where a caller
             names neither budget nor threshold.
         rank: a chunk's score from those of its windows: ``"max"``, ``"first"`` or ``"mean"``.
+        evidence: ``"auto"``: all that the model has weights for; ``"labels"``: token labels alone.
         overlap: sentences that neighbouring windows of a long chunk share, 0 or more.
         threads: of the ONNX runtime; None: as many as NumPy may use.
 
@@ -83,6 +88,7 @@ class Sentences:
     rounding: str = "auto"
     threshold: float | None = None
     rank: str = "max"
+    evidence: str = "auto"
     overlap: int = 1
     threads: int | None = None
 
@@ -94,6 +100,7 @@ class Sentences:
             ("device", ("auto", "cpu", "cuda")),
             ("rounding", ROUNDINGS),
             ("rank", RANKS),
+            ("evidence", EVIDENCE),
         ):
             value = getattr(self, name)
             if value not in known:
@@ -160,11 +167,17 @@ class Sentences:
             InputError: the query is empty, or the model cannot be had.
             MissingColumnError: the items have no texts.
         """
-        labels = self.label(items, query=query)
         settings, limit = self.runtime.settings, self.limit
         rule = settings.rounding if self.rounding == "auto" else self.rounding
+        together = settings.together if self.evidence == "auto" else None
+        readable = settings.letters == "any" or mostly_latin(items.feature("text", "sentences"))
+        if together is not None and not readable and query and query.strip():
+            return self._by_words(together, items, query)
+        labels = self.label(items, query=query)
         values = labels.probabilities
-        if rule == "decision":
+        if together is not None:
+            values = together(items, values, query or "")
+        elif rule == "decision":
             kept = labels.fractions > limit
             values = np.where(kept, limit + (1 - limit) * values, limit * values)
         ranks = labels.rank_logits
@@ -177,6 +190,7 @@ class Sentences:
             details={
                 "model": self.runtime.name,
                 "rounding": rule,
+                "evidence": "labels" if together is None else "together",
                 "threshold": limit,
                 "windows": labels.windows,
                 "chunk_scores": np.where(known, logistic(ranks), 0.0).tolist(),
@@ -185,6 +199,25 @@ class Sentences:
                     for rank, there in zip(ranks.tolist(), known.tolist(), strict=True)
                 ],
             },
+        )
+
+    def _by_words(self, together: Together, items: Items, query: str) -> Scores:
+        values = together.by_words(items, query)
+        best = np.zeros(len(items.group_names))
+        np.maximum.at(best, items.group, values)
+        return Scores(
+            values,
+            items,
+            self.meaning,
+            "sentences",
+            details={
+                "model": self.runtime.name,
+                "evidence": "words",
+                "threshold": self.limit,
+                "windows": 0,
+                "chunk_scores": best.tolist(),
+            },
+            notes=("the model reads Latin letters alone; words decided",),
         )
 
     def label(self, items: Items, *, query: str | None) -> Labels:

@@ -152,7 +152,7 @@ def test_a_scorer_that_fails_is_a_warning(
         raise RuntimeError("broken")
 
     monkeypatch.setattr(Lexical, "__call__", fail)
-    done = shell.ok("chunks", jobs.name, "--budget", "8 tokens")
+    done = shell.ok("chunks", jobs.name, "--budget", "8 tokens", "--method", "lexical")
     assert "warning: jobs.jsonl, line 1 (job a): the scorer failed" in done.err
     assert lines(done.out)[0]["flags"] == ["scorer_failed"]
 

@@ -338,7 +338,7 @@ WORDS = [
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
-    pruner = ContextPruner(neighbours=1, pins=("title", "numbers"), on_empty="top1")
+    pruner = ContextPruner(neighbours=1, pins=("title", "numbers"), on_empty="top1", price=1e-9)
     for confidence in (None, 0.9):
         found = calibrate(WORDS, method=pruner, confidence=confidence)
         found.save(tmp_path / "c.json", overwrite=True)

@@ -124,9 +124,12 @@ def test_threshold_and_budget_hold_together() -> None:
 
 
 def test_without_limits_the_method_has_its_own() -> None:
-    whole = prune_chunks(QUERY, CHUNKS)
+    whole = prune_chunks(QUERY, CHUNKS, method="lexical")
     assert whole.tokens <= whole.tokens_before // 2
     assert whole.selection.provenance.budget == "50% of tokens"
+    packaged = prune_chunks(QUERY, CHUNKS)
+    assert packaged.selection.provenance.budget.startswith("threshold 0.0")
+    assert packaged.flags == ()
 
 
 @pytest.mark.parametrize(
@@ -620,3 +623,32 @@ def test_a_scorer_may_rate_chunks_itself() -> None:
     )
     assert [c.score for c in made.chunks] == [0.1, 0.9, 0.1]
     assert made.text == "Bb bb.\n\nAa aa.\n\nAa aa."
+
+
+def test_a_price_asks_more_of_long_sentences() -> None:
+    text = "One two. Three four five six. Seven."
+    scored = {"One two. ": 0.2, "Three four five six. ": 0.25, "Seven.": 0.05}
+
+    def scorer(items: Any, *, query: str, seed: int = 0) -> Scores:
+        return Scores(np.array([scored[t] for t in items.feature("text", "test")]), items)
+
+    made = prune_chunks("q", [text], method=scorer, price=0.06)
+    assert made.text == "One two. "
+    assert [s.reason for s in made.dropped] == ["threshold", "threshold"]
+    assert made.selection.provenance.limits["price"] == 0.06
+    # A price holds beside a threshold and a budget; of price 0 nothing is too dear.
+    assert prune_chunks("q", [text], method=scorer, price=0.04, threshold=0.1).text == text[:30]
+    assert prune_chunks("q", [text], method=scorer, price=0.04, budget="3 tokens").tokens == 3
+    assert prune_chunks("q", [text], method=scorer, price=0).text == text
+
+
+def test_without_a_query_a_price_means_nothing() -> None:
+    made = prune_chunks("", ["One two. Three."], price=0.9)
+    assert made.text == "One two. Three."
+    assert made.flags == ("no_query",)
+
+
+@pytest.mark.parametrize("price", [-1, float("nan"), float("inf"), "0.1", True])
+def test_a_price_must_be_one(price: Any) -> None:
+    with pytest.raises(dp.InputError, match="price is"):
+        prune_chunks("q", ["One."], price=price)

@@ -123,15 +123,17 @@ def test_curves_targets_and_tables_agree(tmp_path: Path, monkeypatch: pytest.Mon
     assert "| sentences, answer | 0 / 0 / 0 | 0 / 0 / 0 | 7 / 0 / 0 |" in text
 
 
-def test_of_a_threshold_the_best_that_keeps_no_more_than_the_target_counts() -> None:
+def test_the_curve_of_prices_is_read_at_the_target_itself() -> None:
     model = {"dataset": "xquad.en", "method": "sentences"}
     entries = [
         {**model, "limit": limit, "kept": kept, "answer": answer}
         for limit, kept, answer in (
-            ("t0.1", 29.0, 94.0),
-            ("t0.05", 31.0, 99.0),
+            ("p0.01", 28.0, 94.0),
+            ("p0.005", 32.0, 98.0),
+            ("p0.001", 60.0, 100.0),
+            ("t0.1", 30.0, 10.0),
             ("0.3", 22.0, 60.0),
         )
     ]
     (judged,) = targets.judged(entries, [])
-    assert (judged["measured"], judged["met"]) == (94.0, False)
+    assert (judged["measured"], judged["met"]) == (96.0, True)

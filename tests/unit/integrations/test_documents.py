@@ -251,7 +251,7 @@ def test_copies_prune_alike(copied: Callable[[DocumentPruner], DocumentPruner]) 
 
 
 def test_the_options_are_those_of_the_pruner() -> None:
-    assert list(OPTIONS)[:3] == ["budget", "threshold", "method"]
+    assert list(OPTIONS)[:4] == ["budget", "threshold", "price", "method"]
     assert dp.ContextPruner(**OPTIONS) == dp.ContextPruner()
 
 

@@ -205,3 +205,31 @@ def test_the_example_shows_the_sentence_that_answers() -> None:
     assert done.returncode == 0, done.stderr
     assert "The capital of France is Paris." in done.stdout
     assert "Tiber" not in done.stdout
+
+
+class _Words(BaseRetriever):
+    """The documents that share most words with the query, first."""
+
+    kept: list[Document]
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        asked = set(query.lower().split())
+        return sorted(
+            self.kept, key=lambda one: -len(asked & set(one.page_content.lower().split()))
+        )[:2]
+
+
+@both
+def test_it_compresses_behind_the_retriever_that_langchain_has_for_it(how: str) -> None:
+    reason = "pip install langchain-classic"
+    retrievers = pytest.importorskip("langchain_classic.retrievers", reason=reason)
+    kept = documents()
+    made = retrievers.ContextualCompressionRetriever(
+        base_compressor=compressor(), base_retriever=_Words(kept=kept)
+    )
+    found = made.invoke(QUERY) if how == "sync" else asyncio.run(made.ainvoke(QUERY))
+    assert [(one.id, one.page_content.strip()) for one in found] == [
+        ("fr", "Paris is the capital of France.")
+    ]
+    assert found[0].metadata["source"] == {"page": 7}
+    assert kept == documents()
