@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.rag.records import Record, holds
 from datapruner import rng
+from datapruner.context.chunks import ContextPruner
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
 from datapruner.scorers.lexical import Lexical
@@ -90,6 +91,41 @@ def gold_rows(record: Record, items: Items) -> np.ndarray:
         ends = np.cumsum(lengths[rows])
         found[rows[(ends - lengths[rows] < end) & (ends > start)]] = True
     return found
+
+
+def ceiling(records: list[Record], kept: float) -> float | None:
+    """The share of answers that any choice of whole sentences could keep, in per cent.
+
+    For each question the shortest sentence that holds an answer, as a share of its tokens; the
+    cheapest questions first, until the mean over all of them is ``kept``. An answer that no
+    sentence holds whole costs everything.
+    """
+    shares = []
+    for record in records:
+        if not holds("\n\n".join(doc.text for doc in record.docs), record.answers):
+            continue
+        priced = _Priced()
+        ContextPruner(method=priced, pins=(), budget="everything")(
+            record.question or "?", [{"id": n, "text": d.text} for n, d in enumerate(record.docs)]
+        )
+        assert priced.items is not None
+        cost, texts = priced.items.cost, texts_of(priced.items)
+        found = [c for c, t in zip(cost.tolist(), texts, strict=True) if holds(t, record.answers)]
+        shares.append(min(found, default=cost.sum()) / cost.sum())
+    if not shares:
+        return None
+    spent = np.cumsum(np.sort(shares)) / len(shares)
+    return round(100 * float(np.mean(spent <= kept)), 2)
+
+
+class _Priced:
+    """Remembers the sentences of a call."""
+
+    items: Items | None = None
+
+    def __call__(self, items: Items, *, query: str, seed: int = 0) -> Scores:
+        self.items = items
+        return Scores(np.zeros(items.n), items)
 
 
 def scorer_of(method: str, record: Record, model: str | None) -> Scorer:

@@ -72,7 +72,11 @@ def measure(
             print(f"skipped {name}: {absent}", file=sys.stderr)
             continue
         texts = [f"{r.question}\x1f{doc.text}" for r in records for doc in r.docs]
-        data[name] = {"questions": len(records), "fingerprint": fingerprint(texts)}
+        data[name] = {
+            "questions": len(records),
+            "fingerprint": fingerprint(texts),
+            "ceiling_30": baselines.ceiling(records, 0.3),
+        }
         for method in methods:
             cells.append(curves.cell(method, records, model))
             print(f"{name} {method}", file=sys.stderr)
@@ -96,7 +100,7 @@ def report(kind: str, cells: Entries, data: dict[str, Any], command: str) -> Non
         for cell in cells
         if "bins" in cell
     }
-    judged = targets.judged(entries, pairs)
+    judged = targets.judged(entries, pairs, data)
     payload = {
         "mode": kind,
         "environment": env.stamp(command),

@@ -40,11 +40,12 @@ def _targets(judged: Entries) -> str:
             f"{one['dataset']}: {one['target']}",
             f"{one['least']:g}",
             f"{one['measured']:.1f}",
+            f"{one['ceiling']:.1f}" if one.get("ceiling") is not None else "",
             "yes" if one["met"] else "**no**",
         ]
         for one in judged
     ]
-    return "### Targets\n\n" + markdown(["target", "at least", "measured", "met"], rows)
+    return "### Targets\n\n" + markdown(["target", "at least", "measured", "possible", "met"], rows)
 
 
 def _against(pairs: Entries) -> str:

@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.rag import baselines, curves, table, targets  # noqa: E402 (after the path is set)
 from benchmarks.rag.records import Doc, Record  # noqa: E402
+from datapruner.context.sentences import sentence_spans  # noqa: E402
 
 SENTENCES = ["Rome lies on the Tiber. ", "Ada built the tower there. ", "Cats purr all day long."]
 
@@ -118,7 +119,7 @@ def test_curves_targets_and_tables_agree(tmp_path: Path, monkeypatch: pytest.Mon
         }
     )
     text = page.read_text()
-    assert "at every budget, % of cells | 100 | 100.0 | yes |" in text
+    assert "at every budget, % of cells | 100 | 100.0 |  | yes |" in text
     assert "| bm25 | 50 / - |" in text
     assert "| sentences, answer | 0 / 0 / 0 | 0 / 0 / 0 | 7 / 0 / 0 |" in text
 
@@ -137,3 +138,18 @@ def test_the_curve_of_prices_is_read_at_the_target_itself() -> None:
     ]
     (judged,) = targets.judged(entries, [])
     assert (judged["measured"], judged["met"]) == (96.0, True)
+
+
+def test_the_ceiling_buys_the_cheapest_answers_first() -> None:
+    def record(number: int, text: str) -> Record:
+        docs = [Doc("", text, sentence_spans(text), f"d{number}")]
+        return Record("made", "test", str(number), "who?", ["Ada"], docs, [(0, 0)])
+
+    # The answer in two of ten words, in five of ten, in all of them; of the last question in none.
+    short = record(1, "Ada wrote. Some more words stand here without it.")
+    half = record(2, "It was the young Ada. She then left the town.")
+    whole = record(3, "Ada wrote it and then went away to the town.")
+    never = record(4, "Nobody knows.")
+    found = [baselines.ceiling([short, half, whole, never], kept) for kept in (0.05, 0.3, 0.6, 1.0)]
+    assert found == [0.0, 66.67, 100.0, 100.0]
+    assert baselines.ceiling([never], 0.3) is None
