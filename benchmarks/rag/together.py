@@ -155,7 +155,7 @@ def fit_words(given: list[Call]) -> dict[str, float]:
     found = []
     for call in given:
         values = Lexical()(call.items, query=call.query).values
-        found.append(values / (values.max(initial=0.0) or 1.0))
+        found.append(values / max(values.max(initial=0.0), 1.0))
     (sharpness,), offset = logistic_fit(np.concatenate(found)[:, None], given)
     return {"words_sharpness": sharpness, "words_offset": offset}
 

@@ -114,7 +114,8 @@ class Together:
         return _logistic(self.several_sharpness * found + self.several_offset)
 
     def by_words(self, items: Items, query: str) -> FloatArray:
-        """The probabilities where labels say nothing: from the lexical score, its best put at 1.
+        """The probabilities where labels say nothing: from the lexical score, the best put at 1
+        unless no sentence shares a word.
 
         Args:
             items, query: as for the call.
@@ -124,7 +125,7 @@ class Together:
         """
         found = Lexical()(items, query=query).values
         return _logistic(
-            self.words_sharpness * found / (found.max(initial=0.0) or 1.0) + self.words_offset
+            self.words_sharpness * found / max(found.max(initial=0.0), 1.0) + self.words_offset
         )
 
     def evidence(self, items: Items, labels: FloatArray, query: str) -> FloatArray:
@@ -170,15 +171,9 @@ def mostly_latin(texts: Iterable[str]) -> bool:
     Args:
         texts: any.
     """
-    latin = other = 0
-    for text in texts:
-        if text.isascii():
-            latin += len(text)
-        else:
-            strange = len(_OTHER_LETTER.findall(text))
-            other += strange
-            latin += len(_LETTER.findall(text)) - strange
-    return other <= latin
+    texts = list(texts)
+    other = sum(len(_OTHER_LETTER.findall(text)) for text in texts if not text.isascii())
+    return other == 0 or 2 * other <= sum(len(_LETTER.findall(text)) for text in texts)
 
 
 def other_best(values: FloatArray) -> FloatArray:

@@ -338,7 +338,9 @@ WORDS = [
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
-    pruner = ContextPruner(neighbours=1, pins=("title", "numbers"), on_empty="top1", price=1e-9)
+    pruner = ContextPruner(
+        method="lexical", neighbours=1, pins=("title", "numbers"), on_empty="top1", price=1e-9
+    )
     for confidence in (None, 0.9):
         found = calibrate(WORDS, method=pruner, confidence=confidence)
         found.save(tmp_path / "c.json", overwrite=True)
@@ -368,6 +370,12 @@ def test_a_scorer_that_is_an_object_must_be_given_again(tmp_path: Path) -> None:
         Calibration.load(path, pruner=ContextPruner(method=Written(), threshold=0.4))
 
 
+@pytest.fixture(scope="module")
+def written() -> dict[str, Any]:
+    """What the file of a calibration holds."""
+    return calibrate(WORDS, method="lexical").to_dict()
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
@@ -381,10 +389,11 @@ def test_a_scorer_that_is_an_object_must_be_given_again(tmp_path: Path) -> None:
         ({"pruner": None}, "damaged"),
     ],
 )
-def test_damaged_files_are_refused(tmp_path: Path, change: dict[str, Any], match: str) -> None:
+def test_damaged_files_are_refused(
+    tmp_path: Path, written: dict[str, Any], change: dict[str, Any], match: str
+) -> None:
     path = tmp_path / "c.json"
-    made = calibrate(WORDS).to_dict()
-    path.write_text(json.dumps({**made, **change}))
+    path.write_text(json.dumps({**written, **change}))
     with pytest.raises(FormatError, match=match):
         Calibration.load(path)
 
@@ -416,9 +425,9 @@ def test_too_few_examples_are_refused_with_the_number_that_is_needed() -> None:
 @pytest.mark.parametrize("level", [0, 1, 1.5, -0.1, True, "0.9", math.nan])
 def test_levels_out_of_range_are_refused(level: Any) -> None:
     with pytest.raises(InputError, match="keep_answer"):
-        calibrate(WORDS, keep_answer=level)
+        calibrate(WORDS, keep_answer=level, method="lexical")
     with pytest.raises(InputError, match="confidence"):
-        calibrate(WORDS, confidence=level)
+        calibrate(WORDS, confidence=level, method="lexical")
 
 
 @pytest.mark.parametrize(

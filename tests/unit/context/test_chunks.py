@@ -438,11 +438,10 @@ def test_a_repeated_chunk_is_scored_once_and_treated_alike() -> None:
 
 
 def test_one_long_sentence_and_many_short_ones() -> None:
-    long = prune_chunks("word", "word " * 2000, budget="30 tokens")
+    long = prune_chunks("word", "word " * 2000, budget="30 tokens", method="lexical")
     assert 0 < long.tokens <= 30
-    many = prune_chunks(
-        "tea", "".join(f"Tea {i} is hot. " for i in range(5000)), budget="1000 tokens"
-    )
+    text = "".join(f"Tea {i} is hot. " for i in range(5000))
+    many = prune_chunks("tea", text, budget="1000 tokens", method="lexical")
     assert many.source.items.n == 5000
     assert 990 <= many.tokens <= 1000
 

@@ -83,6 +83,19 @@ def test_an_error_in_time_is_the_callers(how: str, seconds: float | None) -> Non
             call(Deadline(seconds), work, how)
 
 
+class Stop(BaseException):
+    """What no ``except Exception`` catches."""
+
+
+@both
+def test_an_error_that_is_no_exception_is_the_callers_too(how: str) -> None:
+    def stop() -> str:
+        raise Stop("now")
+
+    with pytest.raises(Stop, match="now"):
+        call(Deadline(5), stop, how)
+
+
 @both
 def test_what_still_waits_for_its_turn_is_never_begun(
     how: str, gate: Gate, monkeypatch: pytest.MonkeyPatch
@@ -106,6 +119,21 @@ def test_more_calls_than_threads_are_all_answered(monkeypatch: pytest.MonkeyPatc
         return await asyncio.gather(*(deadline.arun(lambda i=i: i) for i in range(50)))
 
     assert asyncio.run(many()) == list(range(50))
+
+
+def test_who_came_first_is_served_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST", 1)
+    deadline: Deadline[None] = Deadline(20)
+    served: list[int] = []
+
+    async def many() -> None:
+        await asyncio.gather(
+            deadline.arun(lambda: time.sleep(0.05)),
+            *(deadline.arun(partial(served.append, i)) for i in range(5)),
+        )
+
+    asyncio.run(many())
+    assert served == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("seconds", [None, 20])

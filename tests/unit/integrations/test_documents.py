@@ -203,6 +203,9 @@ def test_limits_of_one_call_hold_for_that_call(how: str) -> None:
     assert len(run(made, QUERY, CHUNKS, how, budget="100% of tokens", threshold=None)) == 3
     assert run(made, QUERY, CHUNKS, how, threshold=1e9) == []
     assert len(run(made, QUERY, CHUNKS, how)) == 1
+    # A limit of 0 is a limit, too.
+    strict = pruner(threshold=1e9)
+    assert len(run(strict, QUERY, CHUNKS, how, threshold=0.0)) == 3
 
 
 @pytest.mark.parametrize(

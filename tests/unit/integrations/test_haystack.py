@@ -108,6 +108,35 @@ def test_documents_without_content_pass(how: str) -> None:
     assert made[0] is nothing
 
 
+def test_an_empty_content_is_one_of_which_nothing_is_left() -> None:
+    given = [Document(id="empty", content=""), *documents()]
+    assert [d.id for d in run(pruner(), given, "sync")] == ["fr"]
+    kept = run(pruner(drop_empty=False), given, "sync")
+    assert kept[0].meta["datapruner"]["total"] == 0
+
+
+def test_titles_come_from_the_meta() -> None:
+    given = [
+        Document(content="It is there. Cats purr.", meta={"title": "Rome"}),
+        Document(content="It is there.", meta={"name": "Paris"}),
+    ]
+    seen: list[Any] = []
+
+    def scorer(items: Items, *, query: str | None = None, seed: int = 0) -> Scores:
+        seen.append(list(items.feature("title", "titles")))
+        return Scores(np.ones(items.n), items, "told", "told")
+
+    run(pruner(method=scorer), given, "sync")
+    run(pruner(method=scorer, title_key="name"), given, "sync")
+    assert seen == [["Rome", "Rome", ""], ["", "", "Paris"]]
+
+
+def test_details_are_those_of_the_last_run() -> None:
+    [once] = run(pruner(), documents(), "sync")
+    [made] = run(pruner(), [once], "sync")
+    assert (once.meta["datapruner"]["total"], made.meta["datapruner"]["total"]) == (2, 1)
+
+
 @both
 def test_limits_of_one_run_hold_for_that_run(how: str) -> None:
     made = pruner(on_empty="empty")
@@ -221,6 +250,23 @@ def test_the_arguments_are_the_options_of_the_pruner() -> None:
     others = {"deadline": None, "drop_empty": True, "title_key": "title"}
     assert defaults == {**OPTIONS, **others}
     assert set(ContextDocumentPruner().to_dict()["init_parameters"]) == set(defaults)
+
+
+def test_every_argument_reaches_the_pruner_and_the_file() -> None:
+    # Each a value of its own, which nothing reads before warming up.
+    given = {name: f"the {name}" for name in OPTIONS}
+    made = ContextDocumentPruner(**given, title_key="name")
+    assert made.to_dict()["init_parameters"] == {
+        **given,
+        **{"deadline": None, "drop_empty": True, "title_key": "name"},
+    }
+    assert made._pruner._options == given
+
+
+def test_sets_are_saved_as_lists() -> None:
+    for kind in (set, frozenset):
+        told = pruner(pins=kind(["numbers"])).to_dict()
+        assert told["init_parameters"]["pins"] == ["numbers"]
 
 
 def test_the_example_shows_the_sentence_that_answers() -> None:

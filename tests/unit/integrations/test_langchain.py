@@ -130,8 +130,17 @@ def test_a_slow_scorer_fails_open_with_a_flag(how: str) -> None:
     assert [d.metadata.get("relevance_score") for d in made] == [None, 0.25, None]
 
 
+@both
+def test_details_are_those_of_the_last_call(how: str) -> None:
+    once = compress(compressor(), documents(), how)
+    [made] = compress(compressor(), once, how)
+    assert made.metadata["datapruner"]["total"] == 1
+    assert once[0].metadata["datapruner"]["total"] == 2
+
+
 def test_the_runnable_invokes_batches_and_awaits() -> None:
     run = compressor().as_runnable()
+    assert run.get_name() == "ContextCompressor"
     given = {"query": QUERY, "documents": documents()}
     expected = compress(compressor(), documents(), "sync")
     assert run.invoke(given) == expected
@@ -140,9 +149,21 @@ def test_the_runnable_invokes_batches_and_awaits() -> None:
     assert asyncio.run(run.abatch([given] * 3)) == [expected] * 3
 
 
-@pytest.mark.parametrize("wrong", [{"query": QUERY}, QUERY])
-def test_the_runnable_says_what_it_takes(wrong: Any) -> None:
-    with pytest.raises(dp.InputError, match="documents"):
+def test_what_is_awaited_never_runs_on_the_plain_path() -> None:
+    class Awaited(ContextCompressor):
+        def compress_documents(self, *given: Any, **more: Any) -> Any:
+            pytest.fail("called")
+
+    run = Awaited(budget="8 tokens", method="lexical").as_runnable()
+    made = asyncio.run(run.ainvoke({"query": QUERY, "documents": documents()}))
+    assert [d.id for d in made] == ["fr"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [({"query": QUERY}, r"given \['query'\]"), (QUERY, "given str")]
+)
+def test_the_runnable_says_what_it_takes(wrong: Any, told: str) -> None:
+    with pytest.raises(dp.InputError, match=f"{told}; it takes .*documents"):
         compressor().as_runnable().invoke(wrong)
 
 
@@ -170,6 +191,7 @@ def test_the_fields_are_the_options_of_the_pruner() -> None:
     fields = {name: field.default for name, field in ContextCompressor.model_fields.items()}
     others = {"deadline": None, "drop_empty": True, "title_key": "title"}
     assert fields == {**OPTIONS, **others}
+    assert all(field.frozen for field in ContextCompressor.model_fields.values())
 
 
 def test_wrong_settings_are_refused_in_the_pruners_words() -> None:
@@ -194,6 +216,9 @@ def test_copies_and_pickles_prune_by_their_own_fields() -> None:
         made.model_copy(deep=True),
     ):
         assert compress(other, documents(), "sync") == expected
+    holder = compressor(pins=["numbers"])
+    assert holder.model_copy().pins is holder.pins
+    assert holder.model_copy(deep=True).pins is not holder.pins
     wide = made.model_copy(update={"budget": "100% of tokens"})
     assert len(compress(wide, documents(), "sync")) == 3
     assert compress(made, documents(), "sync") == expected

@@ -104,6 +104,8 @@ def test_no_model_gets_to_see_our_metadata() -> None:
         assert "retrieval_score" not in shown
     assert made.node.excluded_llm_metadata_keys == ["source", "datapruner", "retrieval_score"]
     [again] = process(postprocessor(order="score"), [made], "sync")
+    assert again.node.metadata["datapruner"]["total"] == 1
+    assert again.node.excluded_embed_metadata_keys == ["datapruner", "retrieval_score"]
     assert again.node.excluded_llm_metadata_keys == made.node.excluded_llm_metadata_keys
 
 
@@ -137,6 +139,30 @@ def test_scores_are_the_retrievers_unless_another_order_is_asked_for() -> None:
     assert all(type(n.score) is float for n in best)
     assert [n.score for n in best] == sorted((n.score for n in best), reverse=True)
     assert [n.node.metadata["retrieval_score"] for n in best] == [0.5, 0.9, None]
+
+
+def test_titles_come_from_the_metadata() -> None:
+    given = [
+        NodeWithScore(node=TextNode(text="It is there. Cats purr.", metadata={"title": "Rome"})),
+        NodeWithScore(node=TextNode(text="It is there.", metadata={"name": "Paris"})),
+    ]
+    seen: list[Any] = []
+
+    def scorer(items: Items, *, query: str | None = None, seed: int = 0) -> Scores:
+        seen.append(list(items.feature("title", "titles")))
+        return Scores(np.ones(items.n), items, "told", "told")
+
+    process(postprocessor(method=scorer), given, "sync")
+    process(postprocessor(method=scorer, title_key="name"), given, "sync")
+    assert seen == [["Rome", "Rome", ""], ["", "", "Paris"]]
+
+
+def test_an_empty_text_is_a_text_of_which_nothing_is_left() -> None:
+    given = [NodeWithScore(node=TextNode(text="")), *nodes()]
+    assert [n.node.node_id for n in process(postprocessor(), given, "sync")] == ["fr"]
+    kept = process(postprocessor(drop_empty=False), given, "sync")
+    assert [text(n) != "" for n in kept] == [False, False, True, False]
+    assert kept[0].node.metadata["datapruner"]["total"] == 0
 
 
 @both

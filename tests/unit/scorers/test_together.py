@@ -167,9 +167,10 @@ def test_titles_names_and_places() -> None:
     rows = items(*CHUNKS, titles=["red tower", "", "Mercury (planet)"])
     assert titles(rows) == {0: "red tower", 2: "Mercury (planet)"}
     assert titles(items(*CHUNKS)) == {}
-    assert names({2: "Mercury (planet)", 3: "Who is it"}) == {
+    assert names({2: "Mercury (planet)", 3: "Who is it", 4: "Mercury (car) tax"}) == {
         2: frozenset({"mercury"}),
         3: frozenset(),
+        4: frozenset({"mercury", "car", "tax"}),
     }
     assert places(np.array([0, 0, 1, 1, 1, 4])).tolist() == [0, 1, 0, 1, 2, 0]
     assert places(np.array([], dtype=np.int64)).tolist() == []
@@ -181,6 +182,15 @@ def test_a_chunk_is_not_named_by_itself() -> None:
     named = {0: frozenset({"red", "tower"})}
     values, group = np.array([5.0, 3.0, 2.0]), np.array([0, 1, 1])
     assert best_naming(values, group, index, named).tolist() == [2.0, 0.0]
+
+
+def test_of_many_sentences_that_name_a_chunk_the_best_counts() -> None:
+    index = Occurrences(["here", "a red tower", "red towers"], frozenset({"red", "tower"}))
+    name = frozenset({"red", "tower"})
+    values, group = np.array([5.0, 2.0, 3.0]), np.array([0, 1, 2])
+    # Chunk 7 has a title and no sentence.
+    found = best_naming(values, group, index, {0: name, 7: name})
+    assert found.tolist() == [3.0, 0.0, 0.0]
 
 
 def test_letters_that_the_model_never_learnt_leave_the_words() -> None:
@@ -204,6 +214,11 @@ def test_letters_that_the_model_never_learnt_leave_the_words() -> None:
         LookUp(keep, letters="greek")
 
 
+def test_words_that_no_sentence_shares_decide_nothing_alone() -> None:
+    found = TOGETHER.by_words(items(["One. "], ["Two. "]), "zebra")
+    assert found == pytest.approx([logistic(4 * 0.2 - 3)] * 2)
+
+
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
@@ -215,6 +230,10 @@ def test_letters_that_the_model_never_learnt_leave_the_words() -> None:
         (["你好世界再见", "hi"], False),
         ([], True),
         (["“1984” — …"], True),
+        (["你好世界", "1 2 3 4 5 6 7 8 9"], False),
+        (["hello", "你好世界"], True),
+        (["你好 1984–1999"], False),
+        (["ếệộ"], True),
     ],
 )
 def test_what_is_mostly_latin(texts: list[str], expected: bool) -> None:
