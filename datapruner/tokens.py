@@ -11,12 +11,13 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from datapruner.core.types import IntArray
+from datapruner.core.types import IntArray, UInt8Array
 from datapruner.errors import InputError
 
 __all__ = ["TokenCounter", "resolve_counter"]
@@ -63,7 +64,7 @@ class _BatchCounter:
 
 def _whole(counts: Iterable[Any], n: int) -> IntArray:
     """The counts as int64, checked, for they may come from the user's own code."""
-    values = [int(count) for count in counts]
+    values = counts.tolist() if isinstance(counts, np.ndarray) else list(map(int, counts))
     if len(values) != n:
         raise InputError(f"the token counter gave {len(values)} counts for {n} texts.")
     return np.asarray(values, dtype=np.int64)
@@ -72,13 +73,18 @@ def _whole(counts: Iterable[Any], n: int) -> IntArray:
 def _count_words(texts: list[str]) -> Iterable[int]:
     """As ``len(_PIECE.findall(text))`` for each text, several times as fast."""
     # In slices, for the characters of a whole corpus would not fit into memory.
-    for start in range(0, len(texts), 256):
-        yield from _count_together(texts[start : start + 256]).tolist()
+    if sum(map(len, texts)) <= _TOGETHER:
+        return _count_together(texts) if texts else ()
+    slices = [texts[start : start + 256] for start in range(0, len(texts), 256)]
+    return np.concatenate(list(map(_count_together, slices)))
 
 
 def _count_together(texts: list[str]) -> IntArray:
     """Pieces of each of some texts, at least one, in a few passes over all their characters."""
     joined = "\n".join(texts)
+    if joined.isascii():
+        kinds = np.frombuffer(joined.encode("ascii").translate(_ASCII_KINDS), dtype=np.uint8)
+        return _begun(kinds, texts)
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     kinds = _KINDS.take(codes)
     unknown = kinds == _UNKNOWN
@@ -86,6 +92,11 @@ def _count_together(texts: list[str]) -> IntArray:
         for code in np.unique(codes[unknown]).tolist():
             _KINDS[code] = _kind(chr(code))
         kinds = _KINDS.take(codes)
+    return _begun(kinds, texts)
+
+
+def _begun(kinds: UInt8Array, texts: list[str]) -> IntArray:
+    """Pieces that begin in each text, from the kinds of all characters, a space between texts."""
     # A run of letters counts where it begins, any other visible character by itself.
     begins = kinds == _OTHER
     in_word = kinds == _LETTER
@@ -93,10 +104,10 @@ def _count_together(texts: list[str]) -> IntArray:
     begins[1:] &= ~(in_word[1:] & in_word[:-1])
     if len(texts) == 1:
         return np.array([np.count_nonzero(begins)])
-    total = np.concatenate([[0], np.cumsum(begins)])
-    ends = np.cumsum([len(text) + 1 for text in texts]) - 1
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    pieces: IntArray = total[ends] - total[starts]
+    starts = np.fromiter(accumulate([len(text) + 1 for text in texts[:-1]], initial=0), np.int64)
+    # The space behind the last text has no character: an empty last text would begin past the end.
+    begins = np.append(begins, False)
+    pieces: IntArray = np.add.reduceat(begins, starts, dtype=np.int64)
     return pieces
 
 
@@ -111,6 +122,9 @@ def _kind(char: str) -> int:
 
 # One byte a code point, found out when it is first met: classing them all would take half a second.
 _KINDS = np.full(sys.maxunicode + 1, _UNKNOWN, dtype=np.uint8)
+_ASCII_KINDS = bytes(_kind(chr(code)) if code < 128 else _UNKNOWN for code in range(256))
+# Characters that are looked at together.
+_TOGETHER = 1 << 18
 
 
 def _count_bytes(text: str) -> int:

@@ -50,6 +50,8 @@ class Ledger(Books):
         undecided = rows[self._reasons[rows] == Reason.NOT_OFFERED]
         if self._stopped:
             self._reasons[undecided] = Reason.STOPPED
+        elif self._parents and not self._has_groups and self._is_full_for_good():
+            self._reasons[undecided] = Reason.COUNT
         elif self._parents and not self._has_groups and self.count_limit >= self.items.countable:
             self._admit_chains(undecided)
         elif self._parents or self._cost_caps is not None or self._group_stopped.any():
@@ -62,6 +64,10 @@ class Ledger(Books):
             self._admit_each(undecided)
         kept: BoolArray = self._reasons[rows] < Reason.NOT_OFFERED
         return kept
+
+    def _is_full_for_good(self) -> bool:
+        """Whether every row is refused for the count alone, however deep in a tree it is."""
+        return self.fill == "skip" and self.count >= self.count_limit
 
     def _admit_each(self, rows: IntArray) -> None:
         for row in rows.tolist():

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from causalmodels import tiny
 
 import datapruner
 from datapruner.context.chunks import ContextPruner, prune_chunks
@@ -119,7 +120,9 @@ class Remembered:
 @cache
 def built(name: str) -> Remembered:
     """The scorer of a method, built once for all tests."""
-    options = {"model": SharedLetters()} if name == "crossencoder" else {}
+    options: dict[str, Any] = {"model": SharedLetters()} if name == "crossencoder" else {}
+    if name == "paths":
+        options = {"model": tiny()}
     return Remembered(load(METHODS[name].scorer)(**options))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from sys import intern
 
 from datapruner.context.html.tree import Tree
 
@@ -128,6 +129,8 @@ class Builder:
         odd = {name for name in set(tags) if not _NAME.match(name) and name != COMMENT}
         if odd:
             tags = ["span" if name in odd else name for name in tags]
+        # A parser makes a new string of each name; one for all of a kind is kept.
+        tags = list(map(intern, tags))
         rows = range(len(tags))
         return Tree(tags, self._parents, self._texts, self._tails, self._attributes, rows)
 

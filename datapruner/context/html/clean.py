@@ -26,7 +26,9 @@ FEATURES = frozenset(
 )
 """What else may be kept. ``alt`` stays as text, ``[image: ...]``, where the image goes."""
 
-_WHITE = re.compile(r"[ \t\n\r\f]{2,}|[\t\n\r\f]")
+_WHITE = "\t\n\r\f"
+# Runs of spaces become one, the longest first, so that few passes are left for the short ones.
+_RUNS = (" " * 16, " " * 4, " " * 2)
 _LINKS = frozenset({"href", "src"})
 _SCRIPTED = re.compile(r"[\s\x00-\x20]*(javascript|vbscript|data)[\s]*:", re.IGNORECASE)
 
@@ -110,12 +112,22 @@ def _is_blank(text: str) -> bool:
 def _collapsed(texts: Sequence[str], spans: list[tuple[int, int]]) -> list[str]:
     """The texts with each run of white space as one space, but as they are in the spans."""
     # One pass over all of them: texts hold no control characters, unless a caller made them.
-    made = _WHITE.sub(" ", "\0".join(texts)).split("\0")
+    made = _one_spaced("\0".join(texts)).split("\0")
     if len(made) != len(texts):
-        made = [_WHITE.sub(" ", text) for text in texts]
+        made = list(map(_one_spaced, texts))
     for start, end in spans:
         made[start:end] = texts[start:end]
     return made
+
+
+def _one_spaced(text: str) -> str:
+    """The text with each run of white space as one space."""
+    for white in _WHITE:
+        text = text.replace(white, " ")
+    for run in _RUNS:
+        while run in text:
+            text = text.replace(run, " ")
+    return text
 
 
 def _attributes(tree: Tree, names: frozenset[str]) -> list[Mapping[str, str] | None]:

@@ -17,6 +17,7 @@ _STAYS, _OPENED, _GOES, _SPACE = range(4)
 # Shown as blocks: unknown elements that hold one, and those that are one. All else is in lines.
 _HOLDER, _BLOCK = 1, 2
 _BOXES = BLOCK | INLINE_BLOCK
+_IS_BLOCK, _IS_INLINE, _IS_BOX, _WRAPS, _LASTS = 1, 2, 4, 8, 16
 # White space before and behind these is never shown.
 _EDGES = BLOCK | {"br"}
 
@@ -46,33 +47,43 @@ def compact(
     return _Writer(tree, exact, images).write(fates, tails, before)
 
 
+def _traits(tag: str, empty: frozenset[str]) -> int:
+    """What the sets above say of a name, as bits: asked once a name and not once an element."""
+    return (
+        _IS_BLOCK * (tag in BLOCK)
+        | _IS_INLINE * (tag in INLINE)
+        | _IS_BOX * (tag in _BOXES)
+        | _WRAPS * (tag not in STRUCTURAL)
+        | _LASTS * (tag in empty)
+    )
+
+
 def _fates(
     tree: Tree, exact: bytearray, images: Mapping[int, str], empty: frozenset[str]
 ) -> tuple[bytearray, list[str], bytearray]:
     """What happens to each row; the texts behind rows, moved inwards where a wrapper goes; and
     which rows have a space before them that stood inside a wrapper."""
     n = len(tree)
-    tags, parents, texts, attributes = tree.tags, tree.parents, tree.texts, tree.attributes
-    tails = list(tree.tails)
+    parents, texts, behinds, tails = tree.parents, tree.texts, tree.tails, list(tree.tails)
+    known = {tag: _traits(tag, empty) for tag in set(tree.tags)}
+    traits = bytes([known[tag] for tag in tree.tags])
     fates, before = bytearray(n), bytearray(n)
     kids, inked, lead, trail, shown, holds = (bytearray(n) for _ in range(6))
     only = [0] * n
     for row in range(n - 1, 0, -1):
-        tag, text, above = tags[row], texts[row], parents[row]
-        many = kids[row]
+        text, above, trait, many = texts[row], parents[row], traits[row], kids[row]
         if text:
-            if exact[row] or not text.isspace():
+            if exact[row] or not (text == " " or text.isspace()):
                 inked[row] = 1
             else:
                 lead[row] = 1
-        spaced = 0
-        if many or inked[row] or tag in empty:
-            inner = row
-            if tag in BLOCK:
+        inner, spaced = row, 0
+        if many or inked[row] or trait & _LASTS:
+            if trait & _IS_BLOCK:
                 shown[row] = _BLOCK
-            elif holds[row] and tag not in INLINE:
+            elif holds[row] and not trait & _IS_INLINE:
                 shown[row] = _HOLDER
-            if many == 1 and not inked[row] and tag not in STRUCTURAL and not attributes[row]:
+            if many == 1 and trait & _WRAPS and not (inked[row] or tree.attributes[row]):
                 within = only[row]
                 # A block is not replaced by an unknown element: words would run into its text.
                 if shown[within] >= shown[row] and bool(shown[row]) == bool(shown[within]):
@@ -89,10 +100,10 @@ def _fates(
             inner = -1
         else:
             inner = -1
-            spaced = tag in _BOXES or lead[row] or trail[row]
+            spaced = trait & _IS_BOX or lead[row] or trail[row]
             fates[row] = _SPACE if spaced else _GOES
-        tail = tree.tails[row]
-        if tail and (exact[above] or not tail.isspace()):
+        tail = behinds[row]
+        if tail and (exact[above] or not (tail == " " or tail.isspace())):
             inked[above] = 1
         elif tail or spaced:
             # Rows come last first: until one stays, we are behind it.
@@ -101,7 +112,7 @@ def _fates(
             else:
                 trail[above] = 1
         if inner >= 0:
-            kids[above] = 1 if not kids[above] else 2
+            kids[above] = 2 if kids[above] else 1
             only[above] = inner
     return fates, tails, before
 
@@ -113,52 +124,57 @@ class _Writer:
         self.tree = tree
         self.exact = exact
         self.images = images
-        self.rows: list[int] = []
-        self.parents: list[int] = []
-        self.texts: list[str] = []
-        self.tails: list[str] = []
-        # The last child of each row so far, -1 before there is one.
-        self.last: list[int] = []
+        # Whether the white space at the ends of each row and around it is never shown.
+        edges = {tag: tag in _EDGES for tag in set(tree.tags)}
+        self.edges = bytearray([edges[tag] for tag in tree.tags])
+        # Of what is written: the row it was, its text, the text behind it, the row it is in, and
+        # its last child so far, -1 before there is one. The root is written already.
+        self.rows = [0]
+        self.texts = [tree.texts[0].lstrip(" ")]
+        self.tails = [""]
+        self.parents = [-1]
+        self.last = [-1]
 
     def write(self, fates: bytearray, tails: list[str], before: bytearray) -> Tree:
         """The tree of the rows that stay."""
-        tree, exact, parents = self.tree, self.exact, self.tree.parents
+        tree, exact, edges, images = self.tree, self.exact, self.edges, self.images
+        above_of, texts_of = tree.parents, tree.texts
+        rows, texts, parents, last = self.rows, self.texts, self.parents, self.last
         place = [0] * len(tree)
-        # The root, and what it would be the child of.
-        self._put(0, -1, tree.texts[0].lstrip(" "), "")
         for row in range(1, len(tree)):
-            fate, above = fates[row], place[parents[row]]
+            fate, up = fates[row], above_of[row]
+            above = place[up]
             if fate == _STAYS:
-                text, tail = tree.texts[row], tails[row]
+                text, tail = texts_of[row], tails[row]
                 if before[row]:
                     self._append(above, " ")
-                if tree.tags[row] in _EDGES and not exact[parents[row]]:
-                    self._strip_end(above)
-                    if tail[:1] == " ":
+                if edges[row] and not exact[up]:
+                    beside = last[above]
+                    slots, slot = (texts, above) if beside < 0 else (self.tails, beside)
+                    if slots[slot][-1:] == " ":
+                        slots[slot] = slots[slot][:-1]
+                    if tail and tail[0] == " ":
                         tail = tail[1:]
-                    if text[:1] == " " and not exact[row]:
+                    if text and text[0] == " " and not exact[row]:
                         text = text[1:]
-                self.last[above] = place[row] = len(self.rows)
-                self._put(row, above, text, tail)
+                last[above] = place[row] = len(rows)
+                rows.append(row)
+                texts.append(text)
+                self.tails.append(tail)
+                parents.append(above)
+                last.append(-1)
             elif fate == _OPENED:
                 place[row] = above
-            elif fates[parents[row]] == _STAYS:
-                self._append(above, self._left(row, fate, tails[row]))
+            elif fates[up] == _STAYS:
+                tail = tails[row]
+                if fate == _SPACE:
+                    self._append(above, tail if tail[:1] == " " else " " + tail)
+                elif row in images:
+                    image = images[row]
+                    self._append(above, f" {image}{'' if tail[:1].isspace() else ' '}{tail}")
+                elif tail:
+                    self._append(above, tail)
         return self._tree()
-
-    def _put(self, row: int, above: int, text: str, tail: str) -> None:
-        self.rows.append(row)
-        self.parents.append(above)
-        self.texts.append(text)
-        self.tails.append(tail)
-        self.last.append(-1)
-
-    def _left(self, row: int, fate: int, tail: str) -> str:
-        """What an element that goes leaves behind, with the text behind it."""
-        image = self.images.get(row)
-        if image is not None:
-            return f" {image}{tail}" if tail[:1].isspace() else f" {image} {tail}"
-        return " " + tail if fate == _SPACE and tail[:1] != " " else tail
 
     def _append(self, above: int, text: str) -> None:
         """Puts text behind what there is inside a row so far."""
@@ -166,29 +182,24 @@ class _Writer:
         slots, slot = (self.texts, above) if last < 0 else (self.tails, last)
         held = slots[slot]
         if text[:1] == " " and not self.exact[self.rows[above]]:
-            is_edge = not held and self.tree.tags[self.rows[slot]] in _EDGES
+            is_edge = not held and self.edges[self.rows[slot]]
             if is_edge or held[-1:] == " ":
                 text = text[1:]
         slots[slot] = held + text
 
-    def _strip_end(self, above: int) -> None:
-        """Takes the space from the end of what there is inside a row so far."""
-        last = self.last[above]
-        slots, slot = (self.texts, above) if last < 0 else (self.tails, last)
-        if slots[slot][-1:] == " ":
-            slots[slot] = slots[slot][:-1]
-
     def _tree(self) -> Tree:
-        tree, exact = self.tree, self.exact
-        tags = [tree.tags[row] for row in self.rows]
-        for new, row in enumerate(self.rows):
-            if tags[new] in _EDGES and not exact[row]:
-                self._strip_end(new)
+        tree, exact, edges, rows = self.tree, self.exact, self.edges, self.rows
+        texts, tails = self.texts, self.tails
+        for new, (row, last) in enumerate(zip(rows, self.last, strict=True)):
+            if edges[row] and not exact[row]:
+                slots, slot = (texts, new) if last < 0 else (tails, last)
+                if slots[slot][-1:] == " ":
+                    slots[slot] = slots[slot][:-1]
         return Tree(
-            tags,
+            [tree.tags[row] for row in rows],
             self.parents,
-            self.texts,
-            self.tails,
-            [tree.attributes[row] for row in self.rows],
-            [tree.origins[row] for row in self.rows],
+            texts,
+            tails,
+            [tree.attributes[row] for row in rows],
+            [tree.origins[row] for row in rows],
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from datapruner.context.hidden import find_hidden, without_hidden
@@ -68,6 +68,7 @@ def visible(
     *,
     rules: Collection[str] = DEFAULT_RULES,
     classes: Collection[str] = CLASSES,
+    unwanted: Collection[str] = (),
 ) -> tuple[Tree, tuple[Removed, ...]]:
     """The page as it is seen, and what else there was.
 
@@ -80,6 +81,7 @@ def visible(
         tree: a page as it was parsed.
         rules: which of `RULES` hold.
         classes: the class names that the rule "class name" is about.
+        unwanted: names of elements that go as well, and are not reported.
 
     Returns:
         The tree without what is hidden, and the report, elements first, in document order.
@@ -96,11 +98,25 @@ def visible(
     spaced = {
         row for row, rule in found.items() if rule in _IN_PLACE or tree.tags[row] in _REPLACED
     }
+    if not (_may_hide(tree.texts) or _may_hide(tree.tails)):
+        return without_rows(tree, _outermost(tree, found, unwanted), spaced), tuple(removed)
+    # What is unwanted goes after the characters in it have been reported.
     seen = without_rows(tree, list(found), spaced)
     if "invisible characters" in held:
         seen, characters = _without_characters(tree, seen)
         removed += characters
-    return seen, tuple(removed)
+    return without_rows(seen, _outermost(seen, (), unwanted)), tuple(removed)
+
+
+def _outermost(tree: Tree, rows: Iterable[int], names: Collection[str]) -> list[int]:
+    """These rows and those of some names, ascending, without what is inside another of them."""
+    named = [row for row, tag in enumerate(tree.tags) if tag in names and row] if names else []
+    kept, until = [], 0
+    for row in sorted({*rows, *named}):
+        if row >= until:
+            kept.append(row)
+            until = tree.ends[row]
+    return kept
 
 
 class _Finder:
@@ -230,12 +246,20 @@ class _Finder:
 
 def _without_characters(tree: Tree, seen: Tree) -> tuple[Tree, list[Removed]]:
     """The tree without characters that have no width, and a report of each text they stood in."""
+    if not _may_hide(seen.texts) and not _may_hide(seen.tails):
+        return seen, []
     texts, reports = _stripped(tree, seen, seen.texts, seen.origins)
     behind = [seen.origins[above] if above >= 0 else 0 for above in seen.parents]
     tails, more = _stripped(tree, seen, seen.tails, behind)
     if not reports and not more:
         return seen, []
     return replace(seen, texts=texts, tails=tails), reports + more
+
+
+def _may_hide(texts: Sequence[str]) -> bool:
+    """Whether any of the texts may hold a character without width: all looked at at once."""
+    joined = "".join(texts)
+    return not joined.isascii() and _MAYBE.search(joined) is not None
 
 
 def _stripped(

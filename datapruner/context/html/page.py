@@ -75,12 +75,10 @@ class Pieces:
         self.closes: IntArray = self.opens + 2 * sizes - 1
         self.open_places: list[int] = self.opens.tolist()
         self.close_places: list[int] = self.closes.tolist()
-        strings = [""] * (2 * n)
-        for place, text in zip(self.open_places, tree.texts, strict=True):
-            strings[place] = text
-        for place, tail in zip(self.close_places, tree.tails, strict=True):
-            strings[place] = tail
-        self.strings: list[str] = strings
+        strings = np.empty(2 * n, dtype=object)
+        strings[self.opens] = tree.texts
+        strings[self.closes] = tree.tails
+        self.strings: list[str] = strings.tolist()
 
     @cached_property
     def spaced(self) -> list[str]:
@@ -106,6 +104,8 @@ class Pieces:
 def counted(strings: Sequence[str], counter: TokenCounter) -> list[int]:
     """Tokens of each string by itself; 0 for the empty one."""
     filled = list(filter(None, strings))
+    if not filled:
+        return [0] * len(strings)
     if not "".join(filled).isascii():
         filled = list(map(encodable, filled))
     counts = iter(counter.count(filled).tolist())

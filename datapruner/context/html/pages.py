@@ -10,7 +10,6 @@ from datapruner.context.html.clean import clean
 from datapruner.context.html.hiding import visible
 from datapruner.context.html.page import Page
 from datapruner.context.html.parse import parse
-from datapruner.context.html.removal import without_rows
 from datapruner.context.html.tree import Tree
 from datapruner.errors import InputError
 
@@ -86,10 +85,9 @@ def prepare(given: Given, level: str, keep: frozenset[str], encoding: str | None
         encoding: of bytes; None: as the page says.
     """
     parsed = parse(given.html, encoding=encoding)
-    tree, removed = visible(parsed.tree)
-    if "title" not in keep:
-        # Scorers know it; a reader of the page does not see it, and neither does that of the text.
-        tree = without_rows(tree, [row for row, tag in enumerate(tree.tags) if tag == "title"])
+    # Scorers know the title; a reader of the page does not see it, nor does that of the text.
+    unwanted = () if "title" in keep else ("title",)
+    tree, removed = visible(parsed.tree, unwanted=unwanted)
     tree = clean(tree, level, keep=keep)
     title = given.title or _title(parsed.tree)
     return Page(given.source, title, tree, parsed, removed, level, keep)

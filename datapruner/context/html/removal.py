@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import accumulate, compress
 
 from datapruner.context.html.tree import Tree
 
@@ -24,22 +25,20 @@ def without_rows(tree: Tree, rows: Sequence[int], spaced: Collection[int] = ()) 
         return tree
     texts, tails = list(tree.texts), list(tree.tails)
     _move_tails(tree, rows, spaced, texts, tails)
-    ends, n = tree.ends, len(tree)
-    starts = [0, *(ends[row] for row in rows)]
-    kept = [(a, b) for a, b in zip(starts, [*rows, n], strict=True) if a < b]
-    place = [0] * n
-    count = 0
-    for start, end in kept:
-        place[start:end] = range(count, count + end - start)
-        count += end - start
-    parents = tree.parents
+    ends = tree.ends
+    stays = bytearray(b"\1") * len(tree)
+    for row in rows:
+        stays[row : ends[row]] = bytes(ends[row] - row)
+    place = list(accumulate(stays, initial=0))
+    parents = [place[above] for above in compress(tree.parents, stays)]
+    parents[0] = -1
     return Tree(
-        [tag for start, end in kept for tag in tree.tags[start:end]],
-        [-1, *[place[p] for start, end in kept for p in parents[start:end]][1:]],
-        [text for start, end in kept for text in texts[start:end]],
-        [tail for start, end in kept for tail in tails[start:end]],
-        [held for start, end in kept for held in tree.attributes[start:end]],
-        [origin for start, end in kept for origin in tree.origins[start:end]],
+        list(compress(tree.tags, stays)),
+        parents,
+        list(compress(texts, stays)),
+        list(compress(tails, stays)),
+        list(compress(tree.attributes, stays)),
+        list(compress(tree.origins, stays)),
     )
 
 

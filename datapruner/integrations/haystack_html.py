@@ -1,0 +1,199 @@
+"""HtmlDocumentPruner: the pruner of web pages as a component of Haystack.
+
+It stands behind a fetcher or a retriever of pages::
+
+    pipeline.add_component("pruner", HtmlDocumentPruner(budget="2048 tokens", to="markdown"))
+    pipeline.connect("fetcher.streams", "pruner.streams")
+
+A saved pipeline is read as ``datapruner.integrations.haystack`` says.
+
+Interface: haystack-ai, ``core/component/component.py``, ``dataclasses/document.py`` and
+``dataclasses/byte_stream.py``.
+"""
+
+# No "from __future__ import annotations": Haystack 2 compares the annotations of run as they stand.
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from datapruner.errors import MissingExtraError
+from datapruner.integrations.documents import DETAILS
+from datapruner.integrations.haystack import _plain
+from datapruner.integrations.webpages import (
+    PAGE_OPTIONS,
+    PagePruner,
+    Placed,
+    page_of,
+    without_html,
+)
+
+try:
+    from haystack import Document, component, default_from_dict, default_to_dict
+    from haystack.dataclasses import ByteStream
+except ImportError as error:  # pragma: no cover - the tests have it
+    raise MissingExtraError(
+        'the component needs Haystack: pip install "datapruner[haystack]".'
+    ) from error
+
+__all__ = ["HtmlDocumentPruner"]
+
+
+@component
+class HtmlDocumentPruner:
+    """Keeps the blocks of web pages that answer the query, within a budget.
+
+    A document's page is its ``meta["html"]``, where there is one, else its content; a stream's are
+    its bytes. Documents come out as copies: the pruned page as content, ``id`` and meta kept,
+    without ``"html"``, ``score`` the pruner's where there was a query, and what was done under
+    ``datapruner`` in the meta (``datapruner.integrations.webpages``). Streams come out as documents
+    behind the others, with their meta. Documents without content pass unchanged.
+
+    Args:
+        share: ``"joint"``: the pages of a run share the budget; ``"each"``: each has it.
+        drop_empty: whether documents of which nothing is left are left out.
+
+    All others are those of ``datapruner.prune_html``. Settings are read by ``warm_up``, or by the
+    first run.
+    """
+
+    def __init__(
+        self,
+        budget: Any = PAGE_OPTIONS["budget"],
+        *,
+        threshold: float | None = PAGE_OPTIONS["threshold"],
+        method: Any = PAGE_OPTIONS["method"],
+        counter: Any = PAGE_OPTIONS["counter"],
+        to: str = PAGE_OPTIONS["to"],
+        level: str = PAGE_OPTIONS["level"],
+        block_tokens: int = PAGE_OPTIONS["block_tokens"],
+        keep: Any = PAGE_OPTIONS["keep"],
+        pick: str = PAGE_OPTIONS["pick"],
+        fill: str = PAGE_OPTIONS["fill"],
+        encoding: str | None = PAGE_OPTIONS["encoding"],
+        seed: int = PAGE_OPTIONS["seed"],
+        share: str = "joint",
+        drop_empty: bool = True,
+    ) -> None:
+        self._options = {
+            "budget": budget,
+            "threshold": threshold,
+            "method": method,
+            "counter": counter,
+            "to": to,
+            "level": level,
+            "block_tokens": block_tokens,
+            "keep": keep,
+            "pick": pick,
+            "fill": fill,
+            "encoding": encoding,
+            "seed": seed,
+        }
+        self._others = {"share": share, "drop_empty": drop_empty}
+        self._pruner = PagePruner(self._options, share=share, drop_empty=drop_empty)
+
+    def warm_up(self) -> None:
+        """Read the settings, once.
+
+        Raises:
+            DataPrunerError: a setting that cannot be used; the message says which.
+        """
+        self._pruner.warm_up()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as plain values, for ``Pipeline.dumps``.
+
+        Raises:
+            InputError: a setting that is an object, which no file can hold.
+        """
+        given = {**self._options, **self._others}
+        values: dict[str, Any] = default_to_dict(
+            self, **{name: _plain(name, value) for name, value in given.items()}
+        )
+        return values
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "HtmlDocumentPruner":
+        """The component that ``to_dict`` described.
+
+        Args:
+            data: its answer, after a round trip through JSON or YAML or not.
+        """
+        made: HtmlDocumentPruner = default_from_dict(cls, data)
+        return made
+
+    @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
+    def run(
+        self,
+        query: str = "",
+        documents: list[Document] | None = None,
+        streams: list[ByteStream] | None = None,
+        budget: str | float | None = None,
+        threshold: float | None = None,
+    ) -> dict[str, list[Document]]:
+        """The pages pruned for the query.
+
+        Args:
+            query: what the reader will be asked; empty: the main content.
+            documents: pages.
+            streams: pages as bytes.
+            budget: for this run in place of the component's; None: as set.
+            threshold: for this run in place of the component's; None: as set.
+
+        Returns:
+            ``{"documents": [...]}``.
+
+        Raises:
+            DataPrunerError: settings that cannot be used, or a budget that cannot be met.
+        """
+        given, pages = _read(documents, streams)
+        placed = self._pruner.prune(query, pages, budget=budget, threshold=threshold)
+        return {"documents": _rebuilt(given, placed)}
+
+    @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
+    async def run_async(
+        self,
+        query: str = "",
+        documents: list[Document] | None = None,
+        streams: list[ByteStream] | None = None,
+        budget: str | float | None = None,
+        threshold: float | None = None,
+    ) -> dict[str, list[Document]]:
+        """``run`` off the event loop.
+
+        Args:
+            query: as ``run`` has it.
+            documents: as ``run`` has them.
+            streams: as ``run`` has them.
+            budget: as ``run`` has it.
+            threshold: as ``run`` has it.
+        """
+        given, pages = _read(documents, streams)
+        placed = await self._pruner.aprune(query, pages, budget=budget, threshold=threshold)
+        return {"documents": _rebuilt(given, placed)}
+
+
+def _read(
+    documents: Sequence[Document] | None, streams: Sequence[ByteStream] | None
+) -> tuple[list[Document], list[Any]]:
+    """All documents, those of streams with nothing in them yet, and their pages."""
+    given = list(documents or [])
+    pages = [page_of(document.meta, document.content) for document in given]
+    for stream in streams or []:
+        given.append(Document(content="", meta=dict(stream.meta)))
+        pages.append(page_of(without_html(stream.meta), stream.data))
+    return given, pages
+
+
+def _rebuilt(documents: Sequence[Document], placed: Placed) -> list[Document]:
+    made = []
+    for place, piece in placed:
+        document = documents[place]
+        if piece is not None:
+            document = dataclasses.replace(
+                document,
+                content=piece.text,
+                meta={**without_html(document.meta), DETAILS: piece.details},
+                score=document.score if piece.score is None else piece.score,
+            )
+        made.append(document)
+    return made
