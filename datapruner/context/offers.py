@@ -44,6 +44,7 @@ class Offers:
     company: list[int] = field(default_factory=list)
 
     side: ClassVar[str] = "high"
+    draws: ClassVar[bool] = False
 
     @property
     def __name__(self) -> str:

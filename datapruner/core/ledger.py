@@ -138,7 +138,9 @@ class Ledger(Books):
     ) -> None:
         room = self.count_limit - self.count
         number = np.cumsum(taken)
-        full_before = np.r_[room <= 0, number[:-1] >= room][: rows.size]
+        full_before = np.empty(rows.size, dtype=bool)
+        full_before[:1] = room <= 0
+        np.greater_equal(number[:-1], room, out=full_before[1:])
         at_cap = ~fits
         if self._caps is not None:
             gained = np.bincount(groups[taken], minlength=self._caps.size)
@@ -170,7 +172,9 @@ class Ledger(Books):
         if self._unit:
             self.cost += float(kept.size)
         else:
-            self.cost = float(np.cumsum(np.r_[self.cost, self.items.cost[kept]])[-1])
+            prices = np.empty(kept.size + 1)
+            prices[0], prices[1:] = self.cost, self.items.cost[kept]
+            self.cost = float(np.cumsum(prices)[-1])
         size = self._group_count.size
         gained = np.bincount(groups[taken], minlength=size)
         self._group_count += gained

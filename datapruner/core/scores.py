@@ -142,6 +142,11 @@ class Scores:
 
     def _check_details(self) -> None:
         # As JSON reads them back, so that what was saved equals what was made.
+        details = self.details
+        if _PLAIN_KEYS.issuperset(map(type, details)) and all(map(_is_plain, details.values())):
+            own = {k: [*v] if isinstance(v, list) else v for k, v in details.items()}
+            object.__setattr__(self, "details", own)
+            return
         try:
             object.__setattr__(self, "details", json.loads(json.dumps(dict(self.details))))
         except TypeError as error:
@@ -277,3 +282,12 @@ class Scores:
             FormatError: not a scores file, damaged, or of another version.
         """
         return cls.from_archive(path, *read_archive(path, "scores"))
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_PLAIN_KEYS = frozenset({str})
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON gives back just this value; False where it takes JSON to find out."""
+    return type(value) in _PLAIN or (type(value) is list and _PLAIN.issuperset(map(type, value)))

@@ -77,7 +77,9 @@ def select(
         ruled_out=None if scores.rulings is None else scores.rulings.reason,
         fill=fill,
     )
-    offer(scores, ledger, rng=stream(seed, f"pick:{name}"))
+    # Making a generator costs as much as cutting a short page; most pickers of contexts need none.
+    rng = stream(seed, f"pick:{name}") if getattr(offer, "draws", True) else _UNUSED
+    offer(scores, ledger, rng=rng)
     provenance = Provenance(
         method=scores.method,
         pick=name,
@@ -94,6 +96,9 @@ def select(
         notes=(*notes, *scores.notes, *allocation.notes),
     )
     return Selection(ledger.order, ledger.reasons, scores, provenance)
+
+
+_UNUSED = np.random.Generator(np.random.PCG64(0))
 
 
 @cache

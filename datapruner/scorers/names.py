@@ -71,7 +71,9 @@ def places(group: IntArray) -> IntArray:
     Args:
         group: shape (n,).
     """
-    starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]) if group.size else group
-    lengths = np.diff(np.r_[starts, group.size])
-    found: IntArray = np.arange(group.size) - np.repeat(starts, lengths)
+    rows = np.arange(group.size)
+    # The row at which each row's chunk began: the last one that differs from the row before it.
+    starts = rows.copy()
+    starts[1:][group[1:] == group[:-1]] = 0
+    found: IntArray = rows - np.maximum.accumulate(starts)
     return found

@@ -117,7 +117,7 @@ class _Choice:
             self.before = self.count(text)
             budget, limit = self.wishes.in_tokens(self.before, 0)
             if self.before <= limit and _limits_only_cost(self.wishes.budget, budget):
-                whole = select(self.scores, "everything", pick="high")
+                whole = select(self.scores, "everything", pick=Offers())
                 return Decision(self.signed(whole), text, self.before, self.before)
         else:
             budget, limit = self.wishes.in_tokens(int(estimate), 0)

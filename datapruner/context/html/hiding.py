@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
-from datapruner.context.hidden import find_hidden, without_hidden
+from datapruner.context.hidden import find_hidden, may_hide, without_hidden
 from datapruner.context.html.build import COMMENT
+from datapruner.context.html.frames import framed_rows
 from datapruner.context.html.removal import without_rows
 from datapruner.context.html.removed import Removed
 from datapruner.context.html.sheets import is_for_screens, merged, read_sheets
@@ -98,14 +99,16 @@ def visible(
     spaced = {
         row for row, rule in found.items() if rule in _IN_PLACE or tree.tags[row] in _REPLACED
     }
-    if not (_may_hide(tree.texts) or _may_hide(tree.tails)):
-        return without_rows(tree, _outermost(tree, found, unwanted), spaced), tuple(removed)
-    # What is unwanted goes after the characters in it have been reported.
-    seen = without_rows(tree, list(found), spaced)
+    gone = _outermost(tree, found, unwanted)
+    seen = without_rows(tree, gone, spaced)
     if "invisible characters" in held:
-        seen, characters = _without_characters(tree, seen)
-        removed += characters
-    return without_rows(seen, _outermost(seen, (), unwanted)), tuple(removed)
+        also = [part for row in gone if row not in found for part in _texts_inside(tree, row)]
+        if may_hide([*seen.texts, *seen.tails, *also]):
+            # What is unwanted goes after the characters in it have been reported.
+            whole, characters = _without_characters(tree, without_rows(tree, list(found), spaced))
+            removed += characters
+            seen = without_rows(whole, _outermost(whole, (), unwanted))
+    return seen, tuple(removed)
 
 
 def _outermost(tree: Tree, rows: Iterable[int], names: Collection[str]) -> list[int]:
@@ -119,6 +122,11 @@ def _outermost(tree: Tree, rows: Iterable[int], names: Collection[str]) -> list[
     return kept
 
 
+def _texts_inside(tree: Tree, row: int) -> list[str]:
+    end = tree.ends[row]
+    return [*tree.texts[row:end], *tree.tails[row + 1 : end]]
+
+
 class _Finder:
     """Goes through a page once and says of each outermost hidden row why it is."""
 
@@ -127,7 +135,7 @@ class _Finder:
         self.rules = rules
         self.classes = classes if "class name" in rules else frozenset()
         sheets = self._sheets() if "style sheet" in rules else []
-        self.sheet = read_sheets(sheets, self._names() if sheets else ())
+        self.sheet = read_sheets(sheets, self._has)
         self.styles: dict[tuple[str, str, str, str], str | None] = {}
         self.drawn = 0
 
@@ -141,18 +149,25 @@ class _Finder:
             and is_for_screens((tree.attributes[row] or {}).get("media", ""))
         ]
 
-    def _names(self) -> set[str]:
-        """What rules may be about: names, classes and ids of elements."""
-        names = set(self.tree.tags)
-        classes = set()
-        for held in self.tree.attributes:
-            if held is not None:
-                if "class" in held:
-                    classes.add(held["class"])
-                if "id" in held:
-                    names.add("#" + held["id"])
-        names.update("." + name for several in classes for name in several.split())
-        return names
+    def _has(self, key: str) -> bool:
+        """Whether the page has an element of a name, with a class after a dot or an id after #."""
+        kind, name = key[0], key[1:]
+        if kind == ".":
+            return name in self._classes
+        return name in self._ids if kind == "#" else key in self._tags
+
+    @cached_property
+    def _tags(self) -> frozenset[str]:
+        return frozenset(self.tree.tags)
+
+    @cached_property
+    def _classes(self) -> frozenset[str]:
+        every = {held["class"] for held in self.tree.attributes if held and "class" in held}
+        return frozenset(" ".join(every).split())
+
+    @cached_property
+    def _ids(self) -> frozenset[str]:
+        return frozenset(held["id"] for held in self.tree.attributes if held and "id" in held)
 
     def find(self) -> dict[int, str]:
         """The rule that hides each outermost hidden row, ascending."""
@@ -205,9 +220,14 @@ class _Finder:
         rule = self._attribute_rule(tag, held)
         return rule if rule is not None else self._style_rule(tag, held)
 
+    @cached_property
+    def framed(self) -> frozenset[int]:
+        """Elements for readers without frames, of a page that has nothing else."""
+        return framed_rows(self.tree)
+
     def _is_unshown(self, row: int, tag: str) -> bool:
         if tag in _UNSHOWN:
-            return True
+            return tag != "noframes" or row not in self.framed
         if tag == "svg":
             self.drawn = max(self.drawn, self.tree.ends[row])
         elif tag == "title":
@@ -246,8 +266,6 @@ class _Finder:
 
 def _without_characters(tree: Tree, seen: Tree) -> tuple[Tree, list[Removed]]:
     """The tree without characters that have no width, and a report of each text they stood in."""
-    if not _may_hide(seen.texts) and not _may_hide(seen.tails):
-        return seen, []
     texts, reports = _stripped(tree, seen, seen.texts, seen.origins)
     behind = [seen.origins[above] if above >= 0 else 0 for above in seen.parents]
     tails, more = _stripped(tree, seen, seen.tails, behind)
@@ -256,27 +274,15 @@ def _without_characters(tree: Tree, seen: Tree) -> tuple[Tree, list[Removed]]:
     return replace(seen, texts=texts, tails=tails), reports + more
 
 
-def _may_hide(texts: Sequence[str]) -> bool:
-    """Whether any of the texts may hold a character without width: all looked at at once."""
-    joined = "".join(texts)
-    return not joined.isascii() and _MAYBE.search(joined) is not None
-
-
 def _stripped(
     tree: Tree, seen: Tree, texts: Sequence[str], rows: Sequence[int]
 ) -> tuple[Sequence[str], list[Removed]]:
     made = list(texts)
     reports = []
     for place, text in enumerate(texts):
-        if text.isascii() or _MAYBE.search(text) is None:
-            continue
         hidden = find_hidden(text)
         if hidden:
             made[place] = without_hidden(text).text
             gone = "".join(text[i] for i in hidden)
             reports.append(Removed("invisible characters", rows[place], gone, tree))
     return (made if reports else texts), reports
-
-
-# What any of these characters is one of: most texts are told apart by this alone.
-_MAYBE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")

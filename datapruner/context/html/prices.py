@@ -36,9 +36,10 @@ def html_prices(page: Page, counter: TokenCounter, pages: int) -> list[float]:
     """Of start and end tags; the label of one of several pages is charged to its root."""
     tree = page.tree
     names = list(set(tree.tags))
-    ends = dict(zip(names, _counts([end_tag(name) for name in names], counter), strict=True))
-    starts = _counts([start_tag(name, None) for name in names], counter)
-    both = {name: start + ends[name] for name, start in zip(names, starts, strict=True)}
+    tags = [*(start_tag(name, None) for name in names), *map(end_tag, names)]
+    counts = _counts(tags, counter)
+    ends = dict(zip(names, counts[len(names) :], strict=True))
+    both = {name: start + ends[name] for name, start in zip(names, counts, strict=False)}
     prices = [both[tag] for tag in tree.tags]
     said = [row for row, attributes in enumerate(tree.attributes) if attributes]
     if said:

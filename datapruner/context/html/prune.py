@@ -178,8 +178,11 @@ class HtmlPruner:
 def _is_best_too_dear(scored: Scored, made: Decision) -> bool:
     """Whether the row that is liked best was refused for its price."""
     scores = scored.scores
+    dear = made.selection.reasons == Reason.COST
+    if not dear.any():
+        return False
     ranked = scores.only_contenders(best_first(scores.values, scores.items.tie_keys()))
-    return bool(ranked.size and made.selection.reasons[ranked[0]] == Reason.COST)
+    return bool(ranked.size and dear[ranked[0]])
 
 
 def prune_html(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from datapruner.context.html.tree import Tree
 
@@ -12,33 +12,40 @@ __all__ = ["Removed"]
 _SHOWN = 80
 
 
-@dataclass(frozen=True)
-class Removed:
+class Removed(NamedTuple):
     """Something that was taken out because nobody sees it.
 
     What it was is read from the tree it was taken out of when it is asked for: a page has hundreds
-    of scripts and links that nobody asks for.
+    of scripts and links that nobody asks for, which is also why this is the class that is made
+    fastest.
 
     Attributes:
         rule: why, one of `datapruner.context.html.hiding.RULES`.
         row: of the element in that tree; of characters, of the element they stood in.
         characters: those that went, where the element stays; "" where it went.
+        tree: the page as it was parsed.
     """
 
     rule: str
     row: int
     characters: str
-    _tree: Tree = field(repr=False, compare=False)
+    tree: Tree
+
+    def __repr__(self) -> str:
+        """What it was, without the page."""
+        return (
+            f"Removed(rule={self.rule!r}, row={self.row}, path={self.path!r}, text={self.text!r})"
+        )
 
     @property
     def tag(self) -> str:
         """Name of the element."""
-        return self._tree.tags[self.row]
+        return self.tree.tags[self.row]
 
     @property
     def path(self) -> str:
         """XPath of the element in that tree."""
-        return self._tree.path(self.row)
+        return self.tree.path(self.row)
 
     @property
     def text(self) -> str:
@@ -60,7 +67,7 @@ class Removed:
 
     def _parts(self) -> Iterator[str]:
         """The texts inside the element, in the order of their start tags."""
-        tree, row = self._tree, self.row
+        tree, row = self.tree, self.row
         end = tree.ends[row]
         yield tree.texts[row]
         for text, tail in zip(tree.texts[row + 1 : end], tree.tails[row + 1 : end], strict=True):

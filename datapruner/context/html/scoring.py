@@ -84,11 +84,14 @@ def score_blocks(
     rows = np.flatnonzero(~items.shell)
     if not rows.size:
         return Scored(Scores(np.zeros(items.n), items, "more relevant", "given"), {})
-    section, code = np.unique(np.array(blocks.sections)[rows], return_inverse=True)
+    section = np.array(blocks.sections)[rows]
+    begins = np.empty(rows.size, dtype=bool)
+    begins[0] = True
+    np.not_equal(section[1:], section[:-1], out=begins[1:])
     offered = replace(
         items.take(rows),
-        group=code.astype(np.int32),
-        group_names=tuple(map(str, section.tolist())),
+        group=np.cumsum(begins, dtype=np.int32) - 1,
+        group_names=tuple(map(str, section[begins].tolist())),
     )
     failed: dict[int, str] = {}
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -119,7 +119,7 @@ def merged(lower: Mapping[str, str], upper: Mapping[str, str]) -> dict[str, str]
     return made
 
 
-def read_sheets(sheets: Iterable[str], names: Collection[str]) -> Sheet:
+def read_sheets(sheets: Iterable[str], has: Callable[[str], bool]) -> Sheet:
     """The rules of some style sheets that decide whether elements are seen.
 
     Read are rules for single elements: ``p``, ``.note``, ``#menu``, ``div.note.small`` and lists of
@@ -128,10 +128,10 @@ def read_sheets(sheets: Iterable[str], names: Collection[str]) -> Sheet:
 
     Args:
         sheets: texts in CSS, in the order of the page. Nothing in them is an error.
-        names: what elements of the page there are: names, classes after a dot, ids after a ``#``.
+        has: whether the page has elements of a name, of a class after a dot, of an id after a ``#``.
     """
     texts = [_COMMENT.sub(" ", css) for css in sheets]
-    hiding = frozenset(key for css in texts for key in _hiding(css, names))
+    hiding = frozenset(key for css in texts for key in _hiding(css, has))
     if not hiding:
         return Sheet((), hiding)
     # Rules that show again what another hides are about the same class, id or name.
@@ -146,7 +146,7 @@ def read_sheets(sheets: Iterable[str], names: Collection[str]) -> Sheet:
     return Sheet(rules, hiding)
 
 
-def _hiding(css: str, names: Collection[str]) -> Iterator[str]:
+def _hiding(css: str, has: Callable[[str], bool]) -> Iterator[str]:
     """The names of the page that some rule hides the elements of."""
     hits = sorted(place for hint, before in _HINTS for place in _places(css, hint, before))
     done = depth = 0
@@ -163,7 +163,7 @@ def _hiding(css: str, names: Collection[str]) -> Iterator[str]:
         selectors, done = css[max(before, done) : until], end + 1
         if depth == 0 and start >= 0:
             keys = [next(rule.keys()) for rule in _rules(selectors, {}, 0)]
-            if any(key in names for key in keys) and hidden_by(declarations(css[start + 1 : end])):
+            if any(map(has, keys)) and hidden_by(declarations(css[start + 1 : end])):
                 yield from keys
 
 
