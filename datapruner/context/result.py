@@ -11,8 +11,8 @@ import numpy as np
 
 from datapruner.context.render import Layout, stretches
 from datapruner.context.scoring import chunk_scores
+from datapruner.context.told import frame_of, line_of, story_of
 from datapruner.context.units import Units
-from datapruner.core.explain import explain_row
 from datapruner.core.reason import Reason
 from datapruner.core.selection import Selection
 from datapruner.core.types import IntArray
@@ -215,19 +215,17 @@ class PrunedContext:
         if not 0 <= sentence < len(rows):
             raise InputError(f"chunk {chunk!r} has {len(rows)} sentences; there is no {sentence}.")
         row = rows[sentence]
-        told = explain_row(self.selection, row).splitlines()
-        told[0] = f"chunk {chunk}, sentence {sentence}: {told[0].rpartition(': ')[2]}"
-        return "\n".join([*told, f"  text   {_short(self.source.slice(row), 200)}"])
+        name = f"chunk {chunk}, sentence {sentence}"
+        return story_of(self.selection, row, name, self.source.slice(row))
 
     def _lines(self) -> Iterator[str]:
         yield f"{self.tokens:,} of {self.tokens_before:,} tokens ({self.counter})"
         yield from (f"note: {note}" for note in self.notes)
-        for part in sorted((*self.kept, *self.dropped), key=lambda s: (s.position, s.index)):
-            mark = "+" if Reason[part.reason.upper()].is_kept else "-"
-            yield (
-                f"{mark} {part.chunk}:{part.index:<3} {part.score:>9.4g} {part.tokens:>5} "
-                f"{part.reason:<11} {_short(part.text, 60)}"
-            )
+        for part in self._parts():
+            yield line_of(part, f"{part.chunk}:{part.index:<3}")
+
+    def _parts(self) -> list[Sentence]:
+        return sorted((*self.kept, *self.dropped), key=lambda s: (s.position, s.index))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-safe values; equal to itself after a round trip through JSON."""
@@ -252,27 +250,4 @@ class PrunedContext:
 
     def to_frame(self) -> pl.DataFrame:
         """A row a sentence, in source order, with its fields and a column ``kept``."""
-        import polars as pl
-
-        rows = sorted((*self.kept, *self.dropped), key=lambda s: (s.position, s.index))
-        frame = pl.DataFrame(
-            [{**asdict(s), "chunk": str(s.chunk)} for s in rows],
-            schema={
-                "chunk": pl.String,
-                "position": pl.Int64,
-                "index": pl.Int64,
-                "start": pl.Int64,
-                "end": pl.Int64,
-                "text": pl.String,
-                "score": pl.Float64,
-                "tokens": pl.Int64,
-                "reason": pl.String,
-            },
-        )
-        kept = [Reason[s.reason.upper()].is_kept for s in rows]
-        return frame.with_columns(pl.Series("kept", kept, dtype=pl.Boolean))
-
-
-def _short(text: str, most: int) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+        return frame_of(self._parts(), Sentence)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 import numpy as np
 
@@ -35,8 +35,9 @@ _LONGEST_PHRASES = 200
 
 _CLOSERS = "\"'”’»›)\\]}」』）】〉》］｝"
 _NOTE = r"\[[^\[\]\s]{1,12}\]"
-# Written with the first character by itself, for the engine then jumps from one to the next.
-_SOFT = re.compile(rf"([.!?…][.!?…]*)((?:[{_CLOSERS}]|{_NOTE})*)\s+(?=\S)")
+# Written with the first character by itself, for the engine then jumps from one to the next; what
+# begins inside a run that has failed is not tried again, or a run of thousands would take seconds.
+_SOFT = re.compile(rf"([.!?…](?<![.!?…][.!?…])[.!?…]*+)((?:[{_CLOSERS}]|{_NOTE})*+)\s++(?=\S)")
 _HARD_MARKS = "。．！？｡؟۔।॥።။៕"
 _HARD = re.compile(rf"[{_HARD_MARKS}][{_HARD_MARKS}]*[{_CLOSERS}]*\s*")
 _SPACE = re.compile(r"\s*")
@@ -112,11 +113,22 @@ def _cuts(text: str, language: str) -> list[int]:
         found.update(match.end() for match in _HARD.finditer(text))
     if "\n" in text:
         found.update(line_cuts(text))
-        for start, end, inside in fences(text):
-            found = {cut for cut in found if not start < cut < end}
-            found.update(inside)
+        found = _outside_fences(found, text)
     lead = len(text) - len(text.lstrip())
     return sorted(cut for cut in found if lead < cut < len(text))
+
+
+def _outside_fences(cuts: set[int], text: str) -> set[int]:
+    """The cuts, in fenced blocks those of the blocks alone."""
+    blocks = list(fences(text))
+    starts = [start for start, _, _ in blocks]
+    kept = {cut for _, _, inside in blocks for cut in inside}
+    for cut in cuts:
+        # The last block that begins before the cut.
+        place = bisect_left(starts, cut) - 1
+        if place < 0 or cut >= blocks[place][1]:
+            kept.add(cut)
+    return kept
 
 
 def _soft_cuts(text: str, language: str) -> list[int]:

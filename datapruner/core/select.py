@@ -149,6 +149,9 @@ def _spread(
     items = scores.items
     eligible = _eligible(scores, limits, side, pick)
     can_stay = scores.contenders if eligible is None else scores.contenders & eligible
+    is_free = spread == "whole" and limits.per_group is None and not limits.floor
+    if is_free and not items.pinned.any():
+        return Allocation(None, None, np.zeros(scores.n_groups, dtype=np.int64), spread), eligible
     forced = items.forced & ~items.shell
     can_stay = can_stay | forced
     allocation = spread_budget(

@@ -17,6 +17,10 @@ _FEW = 48
 """Terms up to which looking for each of them is faster than looking at every word (measured)."""
 
 
+# Quotes, dashes, dots, arrows and spaces: in compatibility form, too, no letters or digits.
+_MARKS = "\u2019\u2018\u201c\u201d\u2013\u2014\u2026\u2022\xa0\xb7\xab\xbb\u2010\u203a\u2192\xa9\xae"
+
+
 class Occurrences:
     """Where each of some terms occurs in some texts, as if ``terms`` had been asked of each text.
 
@@ -39,6 +43,7 @@ class Occurrences:
         self.rows: defaultdict[str, Counter[int]] = defaultdict(Counter)
         plain: list[int] = []
         if len(wanted) <= _FEW:
+            texts = _plainer(texts)
             plain = [row for row, text in enumerate(texts) if text.isascii()]
             self._search(plain, [texts[row] for row in plain], wanted)
         if len(plain) < len(texts):
@@ -86,6 +91,20 @@ class Occurrences:
         texts_of = iter(np.asarray(rows)[at].tolist())
         for term, found in places.items():
             self.rows[term] = Counter(islice(texts_of, len(found)))
+
+
+def _plainer(texts: Sequence[str]) -> Sequence[str]:
+    """The texts with a space for each common mark that is part of no word.
+
+    English is ASCII but for these: without them it need not be cut into words.
+    """
+    joined = "\0".join(texts)
+    if joined.isascii() or joined.count("\0") != len(texts) - 1:
+        return texts
+    for mark in _MARKS:
+        if mark in joined:
+            joined = joined.replace(mark, " ")
+    return joined.split("\0")
 
 
 def _word_counts(joined: str, starts: FloatArray) -> FloatArray:

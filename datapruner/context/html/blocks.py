@@ -123,28 +123,37 @@ def _blocks(
     columns.turn()
     n = len(columns.row)
     shell = columns.settle_headings()
-    items = Items.of(
-        n,
+    marks = LateMarks(
+        Stretches(
+            pages,
+            lengths,
+            columns.page,
+            columns.row,
+            columns.first,
+            columns.last,
+            [kind not in ("own_text", "sentence") for kind in columns.kind],
+        )
+    )
+    # The columns are sound by how they were made: looking again costs as much as a short page.
+    none = np.broadcast_to(np.False_, (n,))
+    items = Items(
+        n=n,
         cost=columns.costs(lengths, counter),
         unit="tokens",
         group=np.array(columns.page, dtype=np.int32),
         group_names=_names(pages),
-        parent=np.array(columns.parent, dtype=np.int64) if n else None,
+        parent=np.array(columns.parent, dtype=np.int64),
+        pinned=none,
         shell=np.array(shell, dtype=bool),
-        text=columns.text,
-        title=columns.title,
-        path=Paths(pages, columns.page, columns.row),
-        marks=LateMarks(
-            Stretches(
-                pages,
-                lengths,
-                columns.page,
-                columns.row,
-                columns.first,
-                columns.last,
-                [kind not in ("own_text", "sentence") for kind in columns.kind],
-            )
-        ),
+        barred=none,
+        id=None,
+        tie=None,
+        features={
+            "text": columns.text,
+            "title": columns.title,
+            "path": Paths(pages, columns.page, columns.row),
+            "marks": marks,
+        },
     )
     return Blocks(
         pages,
@@ -162,7 +171,6 @@ def _blocks(
     )
 
 
-def _names(pages: tuple[Page, ...]) -> list[str]:
-    return [page.source or page.title or f"page {code + 1}" for code, page in enumerate(pages)] or [
-        "none"
-    ]
+def _names(pages: tuple[Page, ...]) -> tuple[str, ...]:
+    named = (page.source or page.title or f"page {code + 1}" for code, page in enumerate(pages))
+    return tuple(named) or ("none",)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from array import array
+from collections.abc import Collection, Mapping
 from sys import intern
 
 from datapruner.context.html.tree import Tree
 
-__all__ = ["COMMENT", "Builder"]
+__all__ = ["COMMENT", "Builder", "SparingBuilder"]
 
 COMMENT = "comment()"
 """The tag of a row that is a comment; what XPath calls it."""
@@ -132,7 +133,8 @@ class Builder:
         # A parser makes a new string of each name; one for all of a kind is kept.
         tags = list(map(intern, tags))
         rows = range(len(tags))
-        return Tree(tags, self._parents, self._texts, self._tails, self._attributes, rows)
+        parents = array("i", self._parents)
+        return Tree(tags, parents, self._texts, self._tails, self._attributes, rows)
 
     def _move_behind(self) -> None:
         """Puts text behind the root at the end of what is inside it."""
@@ -158,3 +160,27 @@ class Builder:
         self._texts = [self._texts[row] for row in order]
         self._tails = [self._tails[row] for row in order]
         self._attributes = [self._attributes[row] for row in order]
+
+
+class SparingBuilder(Builder):
+    """Keeps attributes of some names alone, and one mapping for all elements that have the same.
+
+    On a page of many small elements, attributes take most of the memory.
+
+    Args:
+        names: of the attributes that are kept.
+    """
+
+    __slots__ = ("_known", "_names")
+
+    def __init__(self, names: Collection[str]) -> None:
+        super().__init__()
+        self._names = frozenset(names)
+        self._known: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """An element begins."""
+        told = tuple([pair for pair in attributes.items() if pair[0] in self._names])
+        if told not in self._known:
+            self._known[told] = dict(told)
+        super().start(tag, self._known[told])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import compress
 
 from datapruner.context.html.build import COMMENT
 from datapruner.context.html.collapse import EMPTY, compact
 from datapruner.context.html.display import PREFORMATTED
 from datapruner.context.html.flatten import flattened
+from datapruner.context.html.numbering import renumbered, told_numbers
 from datapruner.context.html.removal import without_rows
 from datapruner.context.html.tree import Tree
 from datapruner.errors import InputError, nearest
 
-__all__ = ["ATTRIBUTES", "FEATURES", "LEVELS", "clean"]
+__all__ = ["ATTRIBUTES", "FEATURES", "LEVELS", "clean", "read_names"]
 
 LEVELS = ("lossless", "minimal", "text")
 """How much is cleaned, the default first."""
@@ -25,6 +27,8 @@ FEATURES = frozenset(
     {"href", "src", "alt", "title", "id", "class", "start", "value", "type", "name"}
 )
 """What else may be kept. ``alt`` stays as text, ``[image: ...]``, where the image goes."""
+
+_NUMBERS = frozenset({"start", "value", "reversed"})
 
 _WHITE = "\t\n\r\f"
 # Runs of spaces become one, the longest first, so that few passes are left for the short ones.
@@ -39,7 +43,8 @@ def clean(tree: Tree, level: str = "lossless", *, keep: Collection[str] = ()) ->
     ``lossless`` leaves out attributes, comments, elements without content (but not empty cells,
     ``br`` and ``hr``), and elements around a single other one that mean nothing by themselves; it
     makes one space of every run of white space outside ``pre``, ``textarea`` and ``code``. The text
-    stays as a browser shows it: where a box goes that stood between two words, there is a space.
+    stays as a browser shows it: where a box goes that stood between two words, there is a space,
+    and items of ordered lists keep their numbers.
     ``minimal`` leaves out comments alone. ``text`` is ``lossless`` with no inline elements left:
     every block holds its text.
 
@@ -72,7 +77,16 @@ def clean(tree: Tree, level: str = "lossless", *, keep: Collection[str] = ()) ->
     made = _lossless(tree, kept, ATTRIBUTES | kept)
     if level == "text":
         made = _lossless(flattened(made), kept, ATTRIBUTES)
-    return made
+    return renumbered(made, told_numbers(tree)) if "ol" in tree.tags else made
+
+
+def read_names(level: str, keep: Collection[str]) -> frozenset[str] | None:
+    """The attributes that cleaning looks at; None: all of them.
+
+    Args:
+        level, keep: as for ``clean``.
+    """
+    return None if level == "minimal" else ATTRIBUTES | _NUMBERS | frozenset(keep)
 
 
 def _lossless(tree: Tree, keep: frozenset[str], names: frozenset[str]) -> Tree:
@@ -96,8 +110,8 @@ def _preformatted(tree: Tree) -> list[tuple[int, int]]:
         return []
     spans = []
     until = 0
-    for row, tag in enumerate(tree.tags):
-        if row >= until and tag in PREFORMATTED:
+    for row in compress(range(len(tree)), map(PREFORMATTED.__contains__, tree.tags)):
+        if row >= until:
             until = tree.ends[row]
             inside = (*tree.texts[row:until], *tree.tails[row + 1 : until])
             if not all(map(_is_blank, inside)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 
 from datapruner.context.html.display import BLOCK, INLINE, INLINE_BLOCK, STRUCTURAL
@@ -197,9 +198,9 @@ class _Writer:
                     slots[slot] = slots[slot][:-1]
         return Tree(
             [tree.tags[row] for row in rows],
-            self.parents,
+            array("i", self.parents),
             texts,
             tails,
             [tree.attributes[row] for row in rows],
-            [tree.origins[row] for row in rows],
+            array("i", [tree.origins[row] for row in rows]),
         )

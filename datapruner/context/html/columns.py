@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,18 +37,20 @@ class Lengths:
     def __init__(self, tree: Tree, counter: TokenCounter, prices: Sequence[float]) -> None:
         self.counter = counter
         self.pieces = Pieces(tree)
-        self.opens, self.closes = self.pieces.open_places, self.pieces.close_places
+        self.opens, self.closes = self.pieces.opens, self.pieces.closes
         strings = self.pieces.strings
         self.tokens_before = running(counted(strings, counter))
-        seen = [string != "" and not string.isspace() for string in strings]
-        blocks = {tag: int(is_block(tag)) for tag in set(tree.tags)}
+        seen = np.fromiter(map(bool, map(str.strip, strings)), bool, len(strings))
+        blocks = {tag: is_block(tag) for tag in set(tree.tags)}
         if not MEDIA.isdisjoint(blocks):
-            for row, tag in enumerate(tree.tags):
-                if tag in MEDIA:
-                    seen[self.opens[row]] = True
+            for row in compress(range(len(tree)), map(MEDIA.__contains__, tree.tags)):
+                seen[self.opens[row]] = True
         self.seen_before = running(seen)
-        self.prices_before = np.concatenate([[0.0], np.cumsum(np.asarray(prices, dtype=float))])
-        self.blocks_before = running([blocks[tag] for tag in tree.tags])
+        self.prices_before = array("d", [0.0])
+        self.prices_before.frombytes(np.cumsum(np.asarray(prices, dtype=float)).tobytes())
+        self.blocks_before = running(
+            np.fromiter(map(blocks.__getitem__, tree.tags), bool, len(tree))
+        )
 
     def stretch(self, row: int) -> tuple[int, int]:
         """The places of an element's content."""
@@ -169,7 +173,8 @@ class Columns:
             inside = begin + (last - first) // 2 + whole
             tokens = np.array(length.tokens_before, dtype=np.float64)
             inner = tokens[last] - tokens[first]
-            tags = length.prices_before[inside] - length.prices_before[begin]
+            prices_before = np.asarray(length.prices_before)
+            tags = prices_before[inside] - prices_before[begin]
             prices[low:high] = inner + tags
         self._price_sentences(prices, counter)
         return np.rint(prices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import compress
 
 from datapruner.context.hidden import find_hidden, may_hide, without_hidden
 from datapruner.context.html.build import COMMENT
@@ -16,7 +17,7 @@ from datapruner.context.html.styles import STYLES, declarations, hidden_by
 from datapruner.context.html.tree import Tree
 from datapruner.errors import InputError, nearest
 
-__all__ = ["CLASSES", "DEFAULT_RULES", "RULES", "Removed", "visible"]
+__all__ = ["CLASSES", "DEFAULT_RULES", "READ", "RULES", "Removed", "visible"]
 
 RULES = (
     "comment",
@@ -62,6 +63,9 @@ _SPECIAL = _UNDRAWN | {"dialog", "svg"}
 # Rules about elements that keep their place on the page: the words beside it stay apart.
 _IN_PLACE = frozenset({"visibility", "opacity", "off screen", "clip", "transparent"})
 _NAMES = frozenset({"hidden", "aria-hidden", "style", "popover", "type"})
+
+READ = _NAMES | {"class", "id", "media", "open"}
+"""The attributes that decide what is seen."""
 
 
 def visible(
@@ -171,32 +175,38 @@ class _Finder:
 
     def find(self) -> dict[int, str]:
         """The rule that hides each outermost hidden row, ascending."""
-        tree = self.tree
-        watched = _UNSHOWN | _SPECIAL | self.sheet.tags | {COMMENT}
-        classes, ids = self._named()
+        tags, ends = self.tree.tags, self.tree.ends
+        # Without frames, what stands for them is all there is.
+        never = {tag: "element" for tag in _UNSHOWN - {"noframes"} if "element" in self.rules}
+        if "comment" in self.rules:
+            never[COMMENT] = "comment"
         found: dict[int, str] = {}
         until = 1
-        suspects = [
-            row
-            for row, (tag, held) in enumerate(zip(tree.tags, tree.attributes, strict=True))
-            if tag in watched
-            or (
-                held is not None
-                and (
-                    not _NAMES.isdisjoint(held)
-                    or (classes and held.get("class") in classes)
-                    or (ids and held.get("id") in ids)
-                )
-            )
-        ]
-        for row in suspects:
+        for row in self._suspects():
             if row < until:
                 continue
-            rule = self._rule(row)
+            rule = never.get(tags[row]) or self._rule(row)
             if rule is not None:
                 found[row] = rule
-                until = tree.ends[row]
+                until = ends[row]
         return found
+
+    def _suspects(self) -> list[int]:
+        """The rows that some rule may be about, ascending."""
+        tags, attributes = self.tree.tags, self.tree.attributes
+        watched = _UNSHOWN | _SPECIAL | self.sheet.tags | {COMMENT}
+        rows = {*compress(range(len(tags)), map(watched.__contains__, tags))}
+        is_other = _NAMES.isdisjoint
+        rows.update([row for row, held in enumerate(attributes) if held and not is_other(held)])
+        classes, ids = self._named()
+        for name, wanted in (("class", classes), ("id", ids)):
+            if wanted:
+                rows.update(
+                    row
+                    for row, held in enumerate(attributes)
+                    if held and name in held and held[name] in wanted
+                )
+        return sorted(rows)
 
     def _named(self) -> tuple[set[str], set[str]]:
         """The class attributes and ids of the page that some rule may be about."""

@@ -50,7 +50,9 @@ def choose_best(
         return Decision(nothing, "", 0, before, flags=("empty",))
     row = int(ranked[0])
     for cut in (_Tagged(blocks, write, row), _Bare(blocks, write, row)):
-        length = cut_to_fit(cut.text, _Price(cut, count), limit)
+        price = _Price(cut, count)
+        # Tags that are too dear are so whatever stands in them: no need to try many lengths.
+        length = cut_to_fit(cut.text, price, limit) if price(1) <= limit else 0
         if length:
             said = cut.said(length)
             flags = ("fallback", *cut.flags, *(["cut"] if length < len(cut.text) else []))

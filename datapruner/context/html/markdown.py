@@ -6,6 +6,7 @@ import re
 from itertools import accumulate
 
 from datapruner.context.html.flow import Flow
+from datapruner.context.html.numbering import item_numbers
 from datapruner.context.html.page import Pieces
 from datapruner.context.html.plain import MARGINS, events
 from datapruner.context.html.roles import HEADINGS, PREFORMATTED, is_block
@@ -53,7 +54,7 @@ class _Writing:
         self.line = 0
         blocks = [tag in _NOT_IN_CELLS for tag in tree.tags]
         self.blocks_before = list(accumulate(blocks, initial=0))
-        self.numbers: dict[int, int] = {}
+        self.numbers = item_numbers(tree)
 
     def run(self) -> str:
         """Write everything."""
@@ -192,23 +193,9 @@ class _Writing:
         return min(int(said), 100) if said.isascii() and said.isdigit() and int(said[:4]) else 1
 
     def bullet(self, row: int) -> str:
-        """The mark of a list item; those of ordered lists go on counting."""
-        above = self.tree.parents[row]
-        if above < 0 or self.tree.tags[above] != "ol":
-            return "- "
-        number = self.number(row, "value")
-        if number is None:
-            number = self.numbers.get(above)
-        if number is None:
-            number = self.number(above, "start")
-        number = 1 if number is None else number
-        self.numbers[above] = number + 1
-        return f"{number}. "
-
-    def number(self, row: int, name: str) -> int | None:
-        """A whole number that an attribute gives."""
-        said = (self.tree.attributes[row] or {}).get(name, "").strip()
-        return int(said) if said.isascii() and said.isdigit() and len(said) < 10 else None
+        """The mark of a list item."""
+        number = self.numbers.get(row)
+        return "- " if number is None else f"{number}. "
 
     def address(self, row: int, name: str) -> str:
         """An address as it can stand between brackets."""

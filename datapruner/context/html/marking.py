@@ -13,9 +13,10 @@ from datapruner.context.html.tree import Tree
 from datapruner.core.types import FloatArray, IntArray
 from datapruner.scorers.marks import Marks, bits_of
 
-__all__ = ["LateMarks", "Stretches"]
+__all__ = ["MARKED", "LateMarks", "Stretches"]
 
-_NAMES = ("class", "id", "role")
+MARKED = ("class", "id", "role")
+"""The attributes whose words say what a part of a page is for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +97,7 @@ def _element_bits(page: Page) -> tuple[IntArray, IntArray]:
     for tag, above, attributes in zip(tree.tags, tree.parents, tree.attributes, strict=True):
         names = ""
         if attributes:
-            names = " ".join([attributes[name] for name in _NAMES if name in attributes])
+            names = " ".join([attributes[name] for name in MARKED if name in attributes])
         bits = known.get((tag, names))
         if bits is None:
             bits = known[tag, names] = bits_of(tag, names)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from datapruner.context.html.display import VOID
 from datapruner.context.html.page import Pieces
 from datapruner.context.html.roles import BARE, PREFORMATTED, is_block
 from datapruner.context.html.tree import Tree
 
-__all__ = ["bare_rows", "end_tag", "escaped", "start_tag", "to_html", "wrappers"]
+__all__ = [
+    "bare_rows",
+    "end_tag",
+    "escaped",
+    "start_tag",
+    "to_html",
+    "unwrapped",
+    "wrappers",
+    "written_name",
+]
 
-# Inside these a parser reads no entities, so that what they hold cannot be escaped there.
+# Inside these a parser reads no entities, so that what they hold cannot be escaped there; and what
+# stands in a set of frames, nobody shows.
 _RENAMED = {
+    "frameset": "div",
     **dict.fromkeys(("xmp", "listing", "plaintext"), "pre"),
     **dict.fromkeys(("iframe", "noembed", "noframes", "noscript", "script", "style"), "div"),
 }
@@ -42,9 +54,17 @@ def _escape(text: str) -> str:
     return text.replace("\r", "&#13;") if "\r" in text else text
 
 
+def written_name(tag: str) -> str:
+    """The name under which an element is written."""
+    return _RENAMED.get(tag, tag)
+
+
 def start_tag(tag: str, attributes: Mapping[str, str] | None) -> str:
     """The start tag, its attributes in double quotes."""
-    name = _RENAMED.get(tag, tag)
+    name = written_name(tag)
+    if tag == "dialog":
+        # One that is closed is hidden, and would not be here.
+        attributes = {"open": "", **(attributes or {})}
     if not attributes:
         return f"<{name}>"
     said = " ".join(
@@ -55,7 +75,7 @@ def start_tag(tag: str, attributes: Mapping[str, str] | None) -> str:
 
 def end_tag(tag: str) -> str:
     """The end tag, "" where the element has none."""
-    return "" if tag in VOID else f"</{_RENAMED.get(tag, tag)}>"
+    return "" if tag in VOID else f"</{written_name(tag)}>"
 
 
 def wrappers(tree: Tree) -> list[int]:
@@ -63,6 +83,24 @@ def wrappers(tree: Tree) -> list[int]:
     if tree.tags[0] not in BARE:
         return []
     return [0, *(row for row in _children(tree, 0) if tree.tags[row] in BARE)]
+
+
+def unwrapped(tree: Tree) -> Tree:
+    """The tree with a ``div`` for each html, head and body that does not wrap the page.
+
+    Some pages have hundreds of them inside each other, and each reading would move some out.
+
+    Args:
+        tree: a page.
+    """
+    proper: dict[str, int] = {tree.tags[0]: 0}
+    for row in _children(tree, 0):
+        proper.setdefault(tree.tags[row], row)
+    rows = {proper[tag] for tag in BARE if tag in proper}
+    if sum(map(tree.tags.count, BARE)) == len(rows):
+        return tree
+    tags = ["div" if tag in BARE and row not in rows else tag for row, tag in enumerate(tree.tags)]
+    return replace(tree, tags=tags)
 
 
 def bare_rows(tree: Tree) -> frozenset[int]:
@@ -120,8 +158,8 @@ def to_html(tree: Tree, bare: frozenset[int] = frozenset()) -> str:
         tree.attributes,
         texts,
         tails,
-        pieces.open_places,
-        pieces.close_places,
+        pieces.opens,
+        pieces.closes,
         strict=True,
     )
     for tag, attributes, text, tail, start, end in rows:
@@ -134,8 +172,8 @@ def to_html(tree: Tree, bare: frozenset[int] = frozenset()) -> str:
         for row, tag in enumerate(tree.tags):
             if tag in PREFORMATTED and texts[row].startswith("\n"):
                 start = start_tag(tag, tree.attributes[row])
-                out[pieces.open_places[row]] = start + texts[row].lstrip("\n")
+                out[pieces.opens[row]] = start + texts[row].lstrip("\n")
     for row in bare:
-        out[pieces.open_places[row]] = texts[row]
-        out[pieces.close_places[row]] = tails[row]
+        out[pieces.opens[row]] = texts[row]
+        out[pieces.closes[row]] = tails[row]
     return "".join(out)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from datapruner.context.chunk import encodable
 from datapruner.context.html.roles import APART
 from datapruner.context.html.tree import Tree
-from datapruner.core.types import IntArray
+from datapruner.core.types import AnyArray, IntArray
 from datapruner.tokens import TokenCounter
 
 __all__ = ["Page", "Pieces"]
@@ -58,7 +58,7 @@ class Pieces:
         tree: n elements.
 
     Attributes:
-        opens, closes: shape (n,), int64, places of the text and the tail of each row.
+        opens, closes: places of the text and the tail of each of the n rows.
         strings: the pieces.
     """
 
@@ -71,47 +71,50 @@ class Pieces:
                 depths[row] = depths[above] + 1
         rows = np.arange(n)
         sizes = np.asarray(tree.ends) - rows
-        self.opens: IntArray = 2 * rows - np.asarray(depths)
-        self.closes: IntArray = self.opens + 2 * sizes - 1
-        self.open_places: list[int] = self.opens.tolist()
-        self.close_places: list[int] = self.closes.tolist()
+        opens: IntArray = 2 * rows - np.asarray(depths)
+        closes: IntArray = opens + 2 * sizes - 1
+        # Many numbers for each element: as arrays they take a fifth of the memory of lists.
+        self.opens, self.closes = _packed(opens), _packed(closes)
         strings = np.empty(2 * n, dtype=object)
-        strings[self.opens] = tree.texts
-        strings[self.closes] = tree.tails
+        strings[opens] = tree.texts
+        strings[closes] = tree.tails
         self.strings: list[str] = strings.tolist()
 
     @cached_property
-    def spaced(self) -> list[str]:
-        """The pieces with a space before those that begin on a new line."""
-        spaced = self.strings.copy()
-        for tag, start, end in zip(
-            self.tree.tags, self.open_places, self.close_places, strict=True
-        ):
-            if tag in APART:
-                spaced[start] = " " + spaced[start]
-                spaced[end] = " " + spaced[end]
-        return spaced
+    def _apart(self) -> bytes:
+        """1 for each piece that begins on a new line."""
+        rows = np.fromiter(map(APART.__contains__, self.tree.tags), bool, len(self.tree))
+        apart = np.zeros(len(self.strings), dtype=np.uint8)
+        for places in (self.opens, self.closes):
+            apart[np.asarray(places)[rows]] = 1
+        return apart.tobytes()
 
     def text(self, start: int, end: int) -> str:
         """The plain text between two places, words apart where elements part them."""
-        return "".join(self.spaced[start:end]).strip()
+        strings, apart = self.strings[start:end], self._apart[start:end]
+        if 1 in apart:
+            strings = [f" {s}" if a else s for s, a in zip(strings, apart, strict=True)]
+        return "".join(strings).strip()
 
-    def sums(self, counter: TokenCounter) -> list[int]:
-        """How many tokens stand before each place: 2n + 1 numbers, each piece counted alone."""
-        return running(counted(self.strings, counter))
 
-
-def counted(strings: Sequence[str], counter: TokenCounter) -> list[int]:
+def counted(strings: Sequence[str], counter: TokenCounter) -> IntArray:
     """Tokens of each string by itself; 0 for the empty one."""
     filled = list(filter(None, strings))
-    if not filled:
-        return [0] * len(strings)
-    if not "".join(filled).isascii():
-        filled = list(map(encodable, filled))
-    counts = iter(counter.count(filled).tolist())
-    return [next(counts) if string else 0 for string in strings]
+    counts = np.zeros(len(strings), dtype=np.int64)
+    if filled:
+        if not "".join(filled).isascii():
+            filled = list(map(encodable, filled))
+        counts[np.fromiter(map(bool, strings), bool, len(strings))] = counter.count(filled)
+    return counts
 
 
-def running(numbers: Sequence[int]) -> list[int]:
+def running(numbers: AnyArray) -> array[int]:
     """Sums of the first 0, 1, ... n numbers."""
-    return list(accumulate(numbers, initial=0))
+    sums = np.zeros(len(numbers) + 1, dtype=np.int64)
+    np.cumsum(numbers, out=sums[1:])
+    return _packed(sums)
+
+
+def _packed(numbers: IntArray) -> array[int]:
+    # Unlike one of numpy's, a plain array gives plain numbers, and many times as fast.
+    return array("q", numbers.astype(np.int64, copy=False).tobytes())

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from datapruner.context.html.clean import clean
-from datapruner.context.html.hiding import visible
+from datapruner.context.html.clean import clean, read_names
+from datapruner.context.html.hiding import READ, visible
+from datapruner.context.html.marking import MARKED
 from datapruner.context.html.page import Page
 from datapruner.context.html.parse import parse
 from datapruner.context.html.tree import Tree
@@ -84,7 +85,9 @@ def prepare(given: Given, level: str, keep: frozenset[str], encoding: str | None
         keep: what cleaning leaves that it takes out otherwise.
         encoding: of bytes; None: as the page says.
     """
-    parsed = parse(given.html, encoding=encoding)
+    read = read_names(level, keep)
+    attributes = None if read is None else read.union(READ, MARKED)
+    parsed = parse(given.html, encoding=encoding, attributes=attributes)
     # Scorers know the title; a reader of the page does not see it, nor does that of the text.
     unwanted = () if "title" in keep else ("title",)
     tree, removed = visible(parsed.tree, unwanted=unwanted)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from html import unescape
 
 from lxml import etree
 
-from datapruner.context.html.build import COMMENT, Builder
+from datapruner.context.html.build import COMMENT, Builder, SparingBuilder
 from datapruner.context.html.charset import Decoded, decode, encode
 from datapruner.context.html.flat import parse_flat
+from datapruner.context.html.frames import unframed
 from datapruner.context.html.tree import Tree
 from datapruner.errors import InputError
 
@@ -34,6 +36,8 @@ _REFERENCE = re.compile(
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"<[a-zA-Z/!?][^>]*>")
 _WHITE = re.compile(r"\s+")
+# How many bytes a page has whose memory counts for more than its time.
+_LARGE = 1_000_000
 # The depth is looked at after so many bytes.
 _PIECE = 1 << 15
 # Text that may be lost before another parser is asked, and what counts as little text at all.
@@ -62,7 +66,11 @@ class Parsed:
 
 
 def parse(
-    html: bytes | str, *, encoding: str | None = None, most_bytes: int = MOST_BYTES
+    html: bytes | str,
+    *,
+    encoding: str | None = None,
+    most_bytes: int = MOST_BYTES,
+    attributes: Collection[str] | None = None,
 ) -> Parsed:
     """A page as a tree of columns.
 
@@ -74,6 +82,9 @@ def parse(
         html: a page; best as the bytes it came in.
         encoding: what the bytes are in; None to find out (`charset.decode`).
         most_bytes: longer pages are refused.
+        attributes: names of the only ones that will be read; None: all. Of large pages the others
+            are left out, which saves half of the memory; of pages below a megabyte it saves
+            nothing worth its time.
 
     Raises:
         InputError: the page is neither bytes nor text, or too long; the encoding is unknown.
@@ -85,11 +96,12 @@ def parse(
     if len(data) != len(decoded.data):
         flags.append("controls")
         notes.append(f"{len(decoded.data) - len(data)} control characters were left out")
-    builder, lost = _built(data)
+    sparing = attributes is not None and len(data) >= _LARGE
+    builder, lost = _built(data, SparingBuilder(attributes or ()) if sparing else Builder())
     if lost:
         flags.append("flat")
         notes.append(lost)
-    tree = builder.tree()
+    tree = unframed(builder.tree(), _read)
     if _REFERENCE.search(data):
         tree = _without_controls(tree)
     if _is_empty(tree):
@@ -114,9 +126,8 @@ def _decoded(html: bytes | str, encoding: str | None, most_bytes: int) -> Decode
     )
 
 
-def _built(data: bytes) -> tuple[Builder, str]:
+def _built(data: bytes, builder: Builder) -> tuple[Builder, str]:
     """The events of the page, by the fast parser or, where that loses text, by the flat one."""
-    builder = Builder()
     if not data or data.isspace():
         return builder, ""
     parser = etree.HTMLParser(
@@ -131,7 +142,8 @@ def _built(data: bytes) -> tuple[Builder, str]:
         parser.close()
     except etree.LxmlError as error:
         return parse_flat(data.decode("utf-8")), f"the fast parser failed: {error}"
-    if _is_suspicious(parser, builder, data):
+    # A page with little text in it is worth the time to look for lost text.
+    if builder.length < len(data) * _LITTLE:
         text = data.decode("utf-8")
         expected = _visible_length(text)
         if builder.length < expected * (1 - _LOSS):
@@ -142,16 +154,13 @@ def _built(data: bytes) -> tuple[Builder, str]:
     return builder, ""
 
 
+def _read(text: str) -> Tree:
+    return _built(text.encode("utf-8"), Builder())[0].tree()
+
+
 def _is_empty(tree: Tree) -> bool:
     said = (text for tag, text in zip(tree.tags, tree.texts, strict=True) if tag != COMMENT)
     return not any(map(str.strip, said)) and not any(map(str.strip, tree.tails))
-
-
-def _is_suspicious(parser: etree.HTMLParser, builder: Builder, data: bytes) -> bool:
-    """Whether it is worth the time to look for lost text."""
-    if builder.length < len(data) * _LITTLE:
-        return True
-    return any(entry.level >= 3 for entry in parser.error_log)
 
 
 def _visible_length(page: str) -> int:

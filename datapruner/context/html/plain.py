@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datapruner.context.html.flow import Flow
+from datapruner.context.html.numbering import item_numbers
 from datapruner.context.html.page import Pieces
 from datapruner.context.html.roles import PREFORMATTED, is_block
 from datapruner.context.html.tree import Tree
@@ -21,12 +22,14 @@ def to_text(tree: Tree) -> str:
     """The text of a tree.
 
     Blocks begin on new lines, paragraphs and headings behind an empty one; the cells of a row are
-    parted by tabs. White space is collapsed except in preformatted elements.
+    parted by tabs; items of ordered lists have their numbers. White space is collapsed except in
+    preformatted elements.
 
     Args:
         tree: any.
     """
     flow = Flow()
+    numbers = item_numbers(tree)
     kept = 0
     cells = 0
     for place, piece in zip(events(tree), Pieces(tree).strings, strict=True):
@@ -39,7 +42,11 @@ def to_text(tree: Tree) -> str:
         elif tag == "br":
             flow.feed(1)
         elif is_block(tag):
+            if row in numbers and place < 0:
+                flow.close()
             flow.feed(MARGINS.get(tag, 1))
+            if row in numbers and place >= 0:
+                flow.open(f"{numbers[row]}. ", "")
             cells = 0 if tag == "tr" else cells
         if tag in PREFORMATTED:
             kept += 1 if place >= 0 else -1
@@ -54,7 +61,7 @@ def events(tree: Tree) -> list[int]:
     """The start and the end of each row in document order: ``row``, and ``~row``."""
     pieces = Pieces(tree)
     found = [0] * (2 * len(tree))
-    for row, (start, end) in enumerate(zip(pieces.open_places, pieces.close_places, strict=True)):
+    for row, (start, end) in enumerate(zip(pieces.opens, pieces.closes, strict=True)):
         found[start] = row
         found[end] = ~row
     return found

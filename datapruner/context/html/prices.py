@@ -66,7 +66,7 @@ def text_prices(page: Page, counter: TokenCounter, pages: int) -> list[float]:
 
 
 def _counts(texts: Sequence[str], counter: TokenCounter) -> list[float]:
-    return [float(number) for number in counted(texts, counter)]
+    return list(map(float, counted(texts, counter).tolist()))
 
 
 def _labelled(

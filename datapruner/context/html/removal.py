@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Sequence
 from itertools import accumulate, compress
 
@@ -29,8 +30,8 @@ def without_rows(tree: Tree, rows: Sequence[int], spaced: Collection[int] = ()) 
     stays = bytearray(b"\1") * len(tree)
     for row in rows:
         stays[row : ends[row]] = bytes(ends[row] - row)
-    place = list(accumulate(stays, initial=0))
-    parents = [place[above] for above in compress(tree.parents, stays)]
+    place = array("i", accumulate(stays, initial=0))
+    parents = array("i", map(place.__getitem__, compress(tree.parents, stays)))
     parents[0] = -1
     return Tree(
         list(compress(tree.tags, stays)),
@@ -38,7 +39,7 @@ def without_rows(tree: Tree, rows: Sequence[int], spaced: Collection[int] = ()) 
         list(compress(texts, stays)),
         list(compress(tails, stays)),
         list(compress(tree.attributes, stays)),
-        list(compress(tree.origins, stays)),
+        array("i", compress(tree.origins, stays)),
     )
 
 

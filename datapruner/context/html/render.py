@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from datapruner.context.html.blocks import Blocks
@@ -11,12 +11,13 @@ from datapruner.context.html.clean import clean
 from datapruner.context.html.cutout import cut_out
 from datapruner.context.html.labels import label_of
 from datapruner.context.html.markdown import to_markdown
-from datapruner.context.html.markup import bare_rows, to_html, wrappers
+from datapruner.context.html.markup import bare_rows, to_html, unwrapped, wrappers
+from datapruner.context.html.nesting import is_twisted
+from datapruner.context.html.numbering import renumbered, told_numbers
 from datapruner.context.html.page import Page
 from datapruner.context.html.parse import parse
 from datapruner.context.html.plain import to_text
 from datapruner.context.html.prices import Prices, html_prices, markdown_prices, text_prices
-from datapruner.context.html.roles import is_block
 from datapruner.context.html.tree import Tree
 
 __all__ = ["FORMATS", "PRICES", "render", "render_tree"]
@@ -68,6 +69,10 @@ def _trees(
             continue
         tree = cut_out(blocks, code, own, ends)
         if tree is not None:
+            if "ol" in tree.tags:
+                tree = renumbered(
+                    tree, told_numbers(replace(page.tree, origins=range(len(page.tree))))
+                )
             yield code, clean(tree, page.level, keep=page.keep)
 
 
@@ -75,19 +80,16 @@ def _one(blocks: Blocks, code: int, tree: Tree, to: str) -> str:
     page = blocks.pages[code]
     several = len(blocks.pages) > 1
     before, after = label_of(page, to) if several else ("", "")
+    tree = unwrapped(tree) if to == "html" else tree
     text = render_tree(tree, to, several=several)
-    if to == "html" and _is_twisted(tree):
+    if to == "html" and is_twisted(tree, flat=_is_flat(page)):
         text = _read_back(text, page, several=several)
     return f"{before}{text}{after}"
 
 
-def _is_twisted(tree: Tree) -> bool:
-    """Whether a block stands in an inline element, where parsers close what they see fit."""
-    tags = tree.tags
-    return any(
-        above >= 0 and is_block(tag) and not (is_block(tags[above]) or tags[above] == "a")
-        for tag, above in zip(tags, tree.parents, strict=True)
-    )
+def _is_flat(page: Page) -> bool:
+    """Whether the flat parser read the page; what is left of it, either may read."""
+    return page.parsed is not None and "flat" in page.parsed.flags
 
 
 def _read_back(text: str, page: Page, *, several: bool) -> str:
@@ -111,6 +113,7 @@ def render_tree(tree: Tree, to: str, *, several: bool = False) -> str:
     """
     if to != "html":
         return _WRITERS[to](tree)
+    tree = unwrapped(tree)
     if not several:
         return to_html(tree, bare_rows(tree))
     return to_html(tree, frozenset(wrappers(tree)))

@@ -12,8 +12,8 @@ import numpy as np
 from datapruner.context.html.blocks import Blocks
 from datapruner.context.html.hiding import Removed
 from datapruner.context.html.render import FORMATS, render
+from datapruner.context.told import frame_of, line_of, short, story_of
 from datapruner.context.wishes import check_one_of
-from datapruner.core.explain import explain_row
 from datapruner.core.reason import Reason
 from datapruner.core.selection import Selection
 from datapruner.errors import InputError
@@ -161,23 +161,20 @@ class PrunedHtml:
         if not (isinstance(index, int) and 0 <= index < len(kinds)) or kinds[index] == "shell":
             known = [block.index for block in (*self.kept, *self.dropped)][:5]
             raise InputError(f"there is no block {index!r}; the first are {known}.")
-        told = explain_row(self.selection, index).splitlines()
-        path = self.blocks.items.features["path"][index]
-        told[0] = f"block {index}, {path}: {told[0].rpartition(': ')[2]}"
-        return "\n".join([*told, f"  text   {_short(self.blocks.text(index), 200)}"])
+        name = f"block {index}, {self.blocks.items.features['path'][index]}"
+        return story_of(self.selection, index, name, self.blocks.text(index))
 
     def _lines(self) -> Iterator[str]:
         yield f"{self.tokens:,} of {self.tokens_before:,} tokens ({self.counter})"
         yield from (f"note: {note}" for note in self.notes)
         yield from (
-            f"hidden: {part.path} ({part.rule}) {_short(part.text, 60)}" for part in self.removed
+            f"hidden: {part.path} ({part.rule}) {short(part.text)}" for part in self.removed
         )
-        for block in sorted((*self.kept, *self.dropped), key=lambda b: b.index):
-            mark = "+" if Reason[block.reason.upper()].is_kept else "-"
-            yield (
-                f"{mark} {block.index:<4} {block.score:>9.4g} {block.tokens:>5} "
-                f"{block.reason:<11} {block.xpath}  {_short(block.text, 60)}"
-            )
+        for block in self._parts():
+            yield line_of(block, f"{block.index:<4}", block.xpath)
+
+    def _parts(self) -> list[Block]:
+        return sorted((*self.kept, *self.dropped), key=lambda b: b.index)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON-safe values; equal to itself after a round trip through JSON."""
@@ -203,27 +200,4 @@ class PrunedHtml:
 
     def to_frame(self) -> pl.DataFrame:
         """A row a block, in document order, with its fields and a column ``kept``."""
-        import polars as pl
-
-        rows = sorted((*self.kept, *self.dropped), key=lambda b: b.index)
-        frame = pl.DataFrame(
-            [asdict(block) for block in rows],
-            schema={
-                "source": pl.String,
-                "page": pl.Int64,
-                "index": pl.Int64,
-                "xpath": pl.String,
-                "kind": pl.String,
-                "text": pl.String,
-                "score": pl.Float64,
-                "tokens": pl.Int64,
-                "reason": pl.String,
-            },
-        )
-        kept = [Reason[block.reason.upper()].is_kept for block in rows]
-        return frame.with_columns(pl.Series("kept", kept, dtype=pl.Boolean))
-
-
-def _short(text: str, most: int) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+        return frame_of(self._parts(), Block)

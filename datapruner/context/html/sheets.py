@@ -128,7 +128,7 @@ def read_sheets(sheets: Iterable[str], has: Callable[[str], bool]) -> Sheet:
 
     Args:
         sheets: texts in CSS, in the order of the page. Nothing in them is an error.
-        has: whether the page has elements of a name, of a class after a dot, of an id after a ``#``.
+        has: whether the page has an element of a name, of a class after a dot, of an id after #.
     """
     texts = [_COMMENT.sub(" ", css) for css in sheets]
     hiding = frozenset(key for css in texts for key in _hiding(css, has))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,10 +38,10 @@ class Tree:
         return len(self.tags)
 
     @cached_property
-    def ends(self) -> list[int]:
+    def ends(self) -> array[int]:
         """One past the last row inside each row: ``range(row, ends[row])`` is its subtree."""
         n = len(self.tags)
-        ends = list(range(1, n + 1))
+        ends = array("i", range(1, n + 1))
         parents = self.parents
         for row in range(n - 1, 0, -1):
             above = parents[row]

@@ -48,7 +48,7 @@ class Walk:
         self.scopes = Scopes(page.title)
         self.ends = tree.ends
         self.blocks_before = lengths.blocks_before
-        self.prices = lengths.prices_before.tolist()
+        self.prices = lengths.prices_before
         self.largest = max(_WITH_TAGS * most, _ANY)
         named = HEADINGS.keys() | LABELS.keys()
         self.named = [row for row, tag in enumerate(tree.tags) if tag in named]

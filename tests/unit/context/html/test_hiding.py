@@ -354,3 +354,27 @@ def test_ten_thousand_hidden_parts_at_great_depth() -> None:
     tree, removed = visible(parse(page).tree)
     assert "".join(tree.texts) + "".join(tree.tails) == "y" * 10_000
     assert len(removed) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("page", "unwanted", "left", "rules"),
+    [
+        ("<title>t</title><p>a</p>b", ["title"], "ab", []),
+        ("<p>a<i>b</i>c</p>", ["i", "u"], "ac", []),
+        ("<p>a<i>b<i>c</i>d</i>e</p>", ["i"], "ae", []),
+        ("<p>a<i>b<u hidden>c</u></i>d</p>", ["i"], "ad", ["hidden attribute"]),
+        ("<p>a<u hidden>b<i>c</i></u>d</p>", ["i"], "ad", ["hidden attribute"]),
+        ("<p>a<i hidden>b</i>c</p>", ["i"], "ac", ["hidden attribute"]),
+        ("<p>a<i>b\u200b</i>c</p>", ["i"], "ac", ["invisible characters"]),
+        ("<p>a<i>b</i>\u200bc</p>", ["i"], "ac", ["invisible characters"]),
+        ("<p>a<i>b</i><u hidden>x\u200b</u>c", ["i"], "ac", ["hidden attribute"]),
+        ("<p>a</p>", ["html"], "a", []),
+        ("<p>a</p>", [], "a", []),
+    ],
+)
+def test_what_is_unwanted_goes_without_a_report_of_its_own(
+    page: str, unwanted: list[str], left: str, rules: list[str]
+) -> None:
+    text, removed = seen(page, unwanted=unwanted)
+    assert text == left
+    assert [part.rule for part in removed] == rules

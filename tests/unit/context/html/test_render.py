@@ -7,7 +7,7 @@ import pytest
 from datapruner.context.html.blocks import Blocks, make_blocks
 from datapruner.context.html.choose import with_ancestors
 from datapruner.context.html.flow import Flow
-from datapruner.context.html.markup import end_tag, escaped, start_tag, to_html
+from datapruner.context.html.markup import end_tag, escaped, start_tag, to_html, unwrapped, wrappers
 from datapruner.context.html.pages import Given, prepare
 from datapruner.context.html.parse import parse
 from datapruner.context.html.render import PRICES, render, render_tree
@@ -76,6 +76,23 @@ def test_wrappers_are_written_only_where_they_say_something() -> None:
     assert render_tree(tree_of("a <b>c</b>"), "html") == "<body>a <b>c</b></body>"
 
 
+def test_wrappers_that_wrap_no_page_are_boxes() -> None:
+    tree = tree_of("<html><body>a</body></html><html><body>b</body></html>")
+    assert list(tree.tags).count("body") == 2
+    assert render_tree(tree, "html") == "<body>a</body><div><div>b</div></div>"
+    once = tree_of("<html><body>a</body></html>")
+    assert unwrapped(once) is once
+    bare = Tree(["p"], [-1], ["a"], [""], [None], [0])
+    assert wrappers(bare) == []
+    assert render_tree(bare, "html", several=True) == "<p>a</p>"
+
+
+def test_a_dialog_that_was_open_stays_open() -> None:
+    assert start_tag("dialog", None) == '<dialog open="">'
+    assert start_tag("dialog", {"dir": "rtl"}) == '<dialog open="" dir="rtl">'
+    assert start_tag("dialog", {"open": ""}) == '<dialog open="">'
+
+
 def test_blocks_inside_inline_elements_come_out_as_a_parser_leaves_them() -> None:
     html = "<dl><small>One two. Three four.</small><pre><u><x-y><p>p</p></x-y># q</u>r</pre></dl>"
     blocks = blocks_of(Given(html), size=0)
@@ -127,6 +144,21 @@ def test_code_in_a_cell_keeps_the_cell_whole() -> None:
     assert "`a \\| b`" in markdown("<table><tr><td><code>a | b</code></td><td>c</td></tr></table>")
 
 
+def test_white_space_between_rows_is_no_text_and_cells_without_a_row_are_one() -> None:
+    tree = Tree(
+        ["table", "td", "td"], [-1, 0, 0], [" ", "a", "b"], ["", " ", " "], [None] * 3, range(3)
+    )
+    assert render_tree(tree, "markdown") == "| a | b |\n| --- | --- |"
+
+
+def test_empty_code_and_a_described_image_without_an_address() -> None:
+    rows = ["p", "code", "img", "pre", "img"]
+    attributes = [None, None, {"alt": "a  cat"}, None, None]
+    texts = ["x ", " ", "", " ", ""]
+    tree = Tree(rows, [-1, 0, 0, 0, 0], texts, ["", " ", "", "", ""], attributes, range(5))
+    assert render_tree(tree, "markdown") == "x a cat"
+
+
 def test_definitions() -> None:
     assert markdown("<dl><dt>Oak</dt><dd>A tree.</dd></dl>") == "Oak\n: A tree."
 
@@ -176,6 +208,12 @@ def test_plain_text_has_lines_cells_and_no_marks() -> None:
         "</table><pre>x\n  y\n</pre><ul><li>l</li></ul>"
     )
     assert text(html) == "T\n\na b\nc\n\n1\t2\n3\n\nx\n  y\n\nl"
+
+
+def test_line_feeds_before_any_text_are_none() -> None:
+    flow = Flow()
+    flow.lines("\n\na\n\nb")
+    assert flow.result() == "a\n\nb"
 
 
 def test_flow_drops_white_space_at_both_ends_of_a_line() -> None:
