@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datapruner.context.chunks import prune_chunks
-from datapruner.context.hidden import without_hidden
+from datapruner.context.hidden import find_hidden, may_hide, without_hidden
 from datapruner.context.sentences import sentence_spans
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
@@ -60,6 +60,17 @@ def test_no_sentence_is_white_space_alone(text: str) -> None:
 def test_cleaned_text_leads_back_to_every_character(text: str) -> None:
     cleaned = without_hidden(text)
     assert [text[cleaned.place(i)] for i in range(len(cleaned.text))] == list(cleaned.text)
+
+
+@given(st.lists(TEXTS | st.text(max_size=9)))
+def test_no_hidden_character_is_overlooked(texts: list[str]) -> None:
+    assert may_hide(texts) or not any(map(find_hidden, texts))
+
+
+def test_what_cannot_hide_is_told_apart() -> None:
+    for code in (*range(0x00AD, 0x2100), 0xFEFF, *range(0xE0000, 0xE0080)):
+        assert may_hide([chr(code)]) or not find_hidden(chr(code))
+    assert not may_hide(["\u2019caf\u00e9\u2014", "\U0001f600"])
 
 
 @given(TEXTS)

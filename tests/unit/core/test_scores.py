@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,17 @@ def test_taking_rows_keeps_groups_and_weights() -> None:
     assert some.items.ids.tolist() == [2, 0]
     assert some.group_weight is not None
     assert some.details == {"k": 1}
+
+
+@pytest.mark.parametrize(
+    "given", [{"k": [1, 2.5, None, "a"]}, {"k": (1, 2)}, {"k": {"a": [1, [2]]}}, {1: "a"}]
+)
+def test_details_are_as_json_reads_them_back_and_the_scores_own(given: dict[Any, Any]) -> None:
+    expected = json.loads(json.dumps(given))
+    scores = Scores(np.arange(3.0), ITEMS, details=given)
+    if isinstance(given.get("k"), list):
+        given["k"].append("later")
+    assert scores.details == expected
 
 
 def test_floors_and_notes_are_kept_through_taking_and_a_file(tmp_path: Path) -> None:

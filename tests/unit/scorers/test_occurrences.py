@@ -19,7 +19,8 @@ WORDS = (
     *("direct", "directs", "directed", "directing", "use", "uses", "used", "a", "as", "ass", "s"),
     *("y", "ies", "e", "ee", "1", "12", "x_1", "Caf\u00e9", "caf\u00e9s", "\u5317\u4eac\u5e02"),
 )
-pieces = st.sampled_from((*WORDS, *map(str.upper, WORDS), " ", "-", "\n", "\x00", "\x1c", "'", "."))
+SIGNS = (" ", "-", "\n", "\x00", "\x1c", "'", ".", *occurrences._MARKS)
+pieces = st.sampled_from((*WORDS, *map(str.upper, WORDS), *SIGNS))
 texts = st.lists(st.lists(pieces, max_size=12).map("".join) | st.text(max_size=20), max_size=6)
 queries = st.lists(st.sampled_from(WORDS), max_size=6)
 
@@ -74,3 +75,8 @@ def test_plain_words_keep_the_length_and_give_the_words(text: str) -> None:
 )
 def test_a_stem_is_found_in_every_word_that_has_it(text: str, term: str) -> None:
     assert told(Occurrences([text], frozenset({term}))) == {term: {0: 1}}
+
+
+@pytest.mark.parametrize("mark", occurrences._MARKS)
+def test_common_marks_are_part_of_no_word(mark: str) -> None:
+    assert words(f"a{mark}b {mark}") == ["a", "b"]
