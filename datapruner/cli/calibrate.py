@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from datapruner.cli import options as opt
-from datapruner.cli.chunks import Antecedents, Beside, Counter, Language, MethodName, OnEmpty
 from datapruner.cli.config import as_share
 from datapruner.cli.dataset import say_written
 from datapruner.cli.io import write_data, write_json
+from datapruner.cli.prompts import Antecedents, Beside, Counter, Language, MethodName, OnEmpty
 from datapruner.errors import InputError, OutputError
 
 __all__ = ["calibrate"]

@@ -15,6 +15,15 @@ import typer
 
 from datapruner.cli import options as opt
 from datapruner.cli.io import say, write_data
+from datapruner.cli.prompts import (
+    Antecedents,
+    Beside,
+    Counter,
+    Language,
+    MethodName,
+    OnEmpty,
+    Threshold,
+)
 from datapruner.errors import BudgetError, InputError
 
 if TYPE_CHECKING:
@@ -52,25 +61,9 @@ Limit = Annotated[
         "none of this, --threshold and --price the method's own default.",
     ),
 ]
-Threshold = Annotated[
-    float | None, typer.Option("--threshold", metavar="T", help="The lowest score that stays.")
-]
 Price = Annotated[
     float | None,
     typer.Option("--price", metavar="P", help="The lowest score for each token that stays."),
-]
-MethodName = Annotated[
-    str | None,
-    typer.Option("--method", metavar="NAME", help="A context method; see `datapruner methods`."),
-]
-Counter = Annotated[
-    str,
-    typer.Option(
-        "--counter",
-        metavar="NAME|FILE",
-        help="What counts tokens: words, characters, bytes, a tokenizer.json, or a model that is "
-        "on this machine.",
-    ),
 ]
 Order = Annotated[
     str, typer.Option("--order", metavar="NAME", help="Of the chunks: source, score or edges.")
@@ -84,26 +77,11 @@ Pins = Annotated[
         "repeated. none: no pins.",
     ),
 ]
-Beside = Annotated[
-    int,
-    typer.Option("--neighbours", metavar="N", help="Sentences beside a kept one that come along."),
-]
-Antecedents = Annotated[
-    bool,
-    typer.Option("--antecedents", help="A sentence that opens with a pronoun brings the last one."),
-]
-OnEmpty = Annotated[
-    str | None,
-    typer.Option("--on-empty", metavar="HOW", help="Where nothing is kept: empty, top1, keep_all."),
-]
 Gap = Annotated[
     str, typer.Option("--gap", metavar="TEXT", help="Stands for what is left out in a chunk.")
 ]
 Hidden = Annotated[
     str, typer.Option("--hidden", metavar="HOW", help="Invisible characters: flag, drop or keep.")
-]
-Language = Annotated[
-    str | None, typer.Option("--language", metavar="CODE", help="Of all chunks; default: guessed.")
 ]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Tell on stderr why each sentence was kept or dropped.")

@@ -12,6 +12,7 @@ import typer
 
 from datapruner.cli import options as opt
 from datapruner.cli.io import say, write_data
+from datapruner.cli.prompts import Counter, MethodName, Threshold
 from datapruner.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,28 +49,17 @@ Limit = Annotated[
         "method's own default.",
     ),
 ]
-Threshold = Annotated[
-    float | None, typer.Option("--threshold", metavar="T", help="The lowest score that stays.")
-]
-MethodName = Annotated[
-    str | None,
-    typer.Option("--method", metavar="NAME", help="A context method; see `datapruner methods`."),
-]
-Counter = Annotated[
-    str,
-    typer.Option(
-        "--counter",
-        metavar="NAME|FILE",
-        help="What counts tokens: words, characters, bytes, a tokenizer.json, or a model that is "
-        "on this machine.",
-    ),
-]
 To = Annotated[str, typer.Option("--to", metavar="FORMAT", help="html, markdown or text.")]
 Level = Annotated[
     str, typer.Option("--level", metavar="NAME", help="Of cleaning: lossless, minimal or text.")
 ]
 BlockTokens = Annotated[
-    int, typer.Option("--block-tokens", metavar="N", help="The largest block that is not cut.")
+    int | None,
+    typer.Option(
+        "--block-tokens",
+        metavar="N",
+        help="The largest block that is not cut; 128, and 32 without a query.",
+    ),
 ]
 Keep = Annotated[
     list[str] | None,
@@ -79,6 +69,15 @@ Keep = Annotated[
 ]
 Encoding = Annotated[
     str | None, typer.Option("--encoding", metavar="NAME", help="Of all pages; default: as found.")
+]
+Prior = Annotated[
+    float,
+    typer.Option(
+        "--prior",
+        metavar="P",
+        help="From 0 to 1: how much worse blocks in navigation, headers, footers, asides and forms "
+        "count, and lists of links.",
+    ),
 ]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Tell on stderr why each block was kept or dropped.")
@@ -95,8 +94,9 @@ def html(
     counter: Counter = "words",
     to: To = "html",
     level: Level = "lossless",
-    block_tokens: BlockTokens = 128,
+    block_tokens: BlockTokens = None,
     keep: Keep = None,
+    prior: Prior = 0.0,
     fill: opt.Fill = "skip",
     encoding: Encoding = None,
     seed: opt.Seed = 0,
@@ -120,6 +120,7 @@ def html(
         level=level,
         block_tokens=block_tokens,
         keep=tuple(keep or ()),
+        prior=prior,
         fill=fill,  # type: ignore[arg-type]
         encoding=encoding,
         seed=seed,

@@ -13,24 +13,16 @@ Interface: haystack-ai, ``core/component/component.py`` and ``dataclasses/docume
 """
 
 # No "from __future__ import annotations": Haystack 2 compares the annotations of run as they stand.
-import dataclasses
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Any
 
 from datapruner.context.chunk import Chunk
-from datapruner.core.budget import Budget
-from datapruner.errors import InputError, MissingExtraError
-from datapruner.integrations.documents import (
-    DETAILS,
-    OPTIONS,
-    DocumentPruner,
-    Placed,
-    title_of,
-)
+from datapruner.errors import MissingExtraError
+from datapruner.integrations.documents import OPTIONS, DocumentPruner, Placed, title_of
+from datapruner.integrations.haystack_parts import SavedComponent, rebuilt
 
 try:
-    from haystack import Document, component, default_from_dict, default_to_dict
+    from haystack import Document, component
 except ImportError as error:  # pragma: no cover - the tests have it
     raise MissingExtraError(
         'the component needs Haystack: pip install "datapruner[haystack]".'
@@ -40,7 +32,7 @@ __all__ = ["ContextDocumentPruner"]
 
 
 @component
-class ContextDocumentPruner:
+class ContextDocumentPruner(SavedComponent):
     """Keeps the sentences of retrieved documents that answer the query, within one budget.
 
     Documents come out as copies: content pruned, ``id`` and meta kept, ``score`` the pruner's where
@@ -56,6 +48,8 @@ class ContextDocumentPruner:
     All others are those of ``datapruner.prune_chunks``. Settings are read, and models loaded, by
     ``warm_up``, or by the first run.
     """
+
+    _pruner: DocumentPruner
 
     def __init__(
         self,
@@ -82,7 +76,7 @@ class ContextDocumentPruner:
         drop_empty: bool = True,
         title_key: str | None = "title",
     ) -> None:
-        self._options = {
+        options = {
             "budget": budget,
             "threshold": threshold,
             "price": price,
@@ -102,39 +96,10 @@ class ContextDocumentPruner:
             "longest": longest,
             "seed": seed,
         }
-        self._others = {"deadline": deadline, "drop_empty": drop_empty, "title_key": title_key}
+        others = {"deadline": deadline, "drop_empty": drop_empty, "title_key": title_key}
+        self._given = {**options, **others}
         self._title_key = title_key
-        self._pruner = DocumentPruner(self._options, deadline=deadline, drop_empty=drop_empty)
-
-    def warm_up(self) -> None:
-        """Read the settings and load what they name, once.
-
-        Raises:
-            DataPrunerError: a setting that cannot be used; the message says which.
-        """
-        self._pruner.warm_up()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The component as plain values, for ``Pipeline.dumps``.
-
-        Raises:
-            InputError: a setting that is an object, which no file can hold.
-        """
-        given = {**self._options, **self._others}
-        values: dict[str, Any] = default_to_dict(
-            self, **{name: _plain(name, value) for name, value in given.items()}
-        )
-        return values
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "ContextDocumentPruner":
-        """The component that ``to_dict`` described.
-
-        Args:
-            data: its answer, after a round trip through JSON or YAML or not.
-        """
-        made: ContextDocumentPruner = default_from_dict(cls, data)
-        return made
+        self._pruner = DocumentPruner(options, deadline=deadline, drop_empty=drop_empty)
 
     @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
     def run(
@@ -192,30 +157,5 @@ class ContextDocumentPruner:
         ]
 
 
-def _plain(name: str, value: Any) -> Any:
-    """A setting as JSON and YAML know it."""
-    if isinstance(value, Budget | PurePath):
-        return str(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(name, part) for part in value]
-    if value is None or isinstance(value, str | int | float):
-        return value
-    raise InputError(
-        f"{name} is {value!r}, which no file can hold. For a component that is saved, give a name, "
-        "a path or a number."
-    )
-
-
 def _rebuilt(documents: Sequence[Document], placed: Placed) -> list[Document]:
-    made = []
-    for place, piece in placed:
-        document = documents[place]
-        if piece is not None:
-            document = dataclasses.replace(
-                document,
-                content=piece.text,
-                meta={**document.meta, DETAILS: piece.details},
-                score=document.score if piece.score is None else piece.score,
-            )
-        made.append(document)
-    return made
+    return rebuilt(documents, [document.meta for document in documents], placed)

@@ -12,13 +12,11 @@ Interface: haystack-ai, ``core/component/component.py``, ``dataclasses/document.
 """
 
 # No "from __future__ import annotations": Haystack 2 compares the annotations of run as they stand.
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from datapruner.errors import MissingExtraError
-from datapruner.integrations.documents import DETAILS
-from datapruner.integrations.haystack import _plain
+from datapruner.integrations.haystack_parts import SavedComponent, rebuilt
 from datapruner.integrations.webpages import (
     PAGE_OPTIONS,
     PagePruner,
@@ -28,7 +26,7 @@ from datapruner.integrations.webpages import (
 )
 
 try:
-    from haystack import Document, component, default_from_dict, default_to_dict
+    from haystack import Document, component
     from haystack.dataclasses import ByteStream
 except ImportError as error:  # pragma: no cover - the tests have it
     raise MissingExtraError(
@@ -39,7 +37,7 @@ __all__ = ["HtmlDocumentPruner"]
 
 
 @component
-class HtmlDocumentPruner:
+class HtmlDocumentPruner(SavedComponent):
     """Keeps the blocks of web pages that answer the query, within a budget.
 
     A document's page is its ``meta["html"]``, where there is one, else its content; a stream's are
@@ -56,6 +54,8 @@ class HtmlDocumentPruner:
     first run.
     """
 
+    _pruner: PagePruner
+
     def __init__(
         self,
         budget: Any = PAGE_OPTIONS["budget"],
@@ -65,16 +65,17 @@ class HtmlDocumentPruner:
         counter: Any = PAGE_OPTIONS["counter"],
         to: str = PAGE_OPTIONS["to"],
         level: str = PAGE_OPTIONS["level"],
-        block_tokens: int = PAGE_OPTIONS["block_tokens"],
+        block_tokens: int | None = PAGE_OPTIONS["block_tokens"],
         keep: Any = PAGE_OPTIONS["keep"],
         pick: str = PAGE_OPTIONS["pick"],
+        prior: float = PAGE_OPTIONS["prior"],
         fill: str = PAGE_OPTIONS["fill"],
         encoding: str | None = PAGE_OPTIONS["encoding"],
         seed: int = PAGE_OPTIONS["seed"],
         share: str = "joint",
         drop_empty: bool = True,
     ) -> None:
-        self._options = {
+        options = {
             "budget": budget,
             "threshold": threshold,
             "method": method,
@@ -84,42 +85,13 @@ class HtmlDocumentPruner:
             "block_tokens": block_tokens,
             "keep": keep,
             "pick": pick,
+            "prior": prior,
             "fill": fill,
             "encoding": encoding,
             "seed": seed,
         }
-        self._others = {"share": share, "drop_empty": drop_empty}
-        self._pruner = PagePruner(self._options, share=share, drop_empty=drop_empty)
-
-    def warm_up(self) -> None:
-        """Read the settings, once.
-
-        Raises:
-            DataPrunerError: a setting that cannot be used; the message says which.
-        """
-        self._pruner.warm_up()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The component as plain values, for ``Pipeline.dumps``.
-
-        Raises:
-            InputError: a setting that is an object, which no file can hold.
-        """
-        given = {**self._options, **self._others}
-        values: dict[str, Any] = default_to_dict(
-            self, **{name: _plain(name, value) for name, value in given.items()}
-        )
-        return values
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "HtmlDocumentPruner":
-        """The component that ``to_dict`` described.
-
-        Args:
-            data: its answer, after a round trip through JSON or YAML or not.
-        """
-        made: HtmlDocumentPruner = default_from_dict(cls, data)
-        return made
+        self._given = {**options, "share": share, "drop_empty": drop_empty}
+        self._pruner = PagePruner(options, share=share, drop_empty=drop_empty)
 
     @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]
     def run(
@@ -185,15 +157,4 @@ def _read(
 
 
 def _rebuilt(documents: Sequence[Document], placed: Placed) -> list[Document]:
-    made = []
-    for place, piece in placed:
-        document = documents[place]
-        if piece is not None:
-            document = dataclasses.replace(
-                document,
-                content=piece.text,
-                meta={**without_html(document.meta), DETAILS: piece.details},
-                score=document.score if piece.score is None else piece.score,
-            )
-        made.append(document)
-    return made
+    return rebuilt(documents, [without_html(document.meta) for document in documents], placed)

@@ -74,6 +74,7 @@ class HtmlPostprocessor(BaseNodePostprocessor):  # type: ignore[misc]
     block_tokens: Any = Field(PAGE_OPTIONS["block_tokens"], frozen=True)
     keep: Any = Field(PAGE_OPTIONS["keep"], frozen=True)
     pick: Any = Field(PAGE_OPTIONS["pick"], frozen=True)
+    prior: Any = Field(PAGE_OPTIONS["prior"], frozen=True)
     fill: Any = Field(PAGE_OPTIONS["fill"], frozen=True)
     encoding: Any = Field(PAGE_OPTIONS["encoding"], frozen=True)
     seed: Any = Field(PAGE_OPTIONS["seed"], frozen=True)
