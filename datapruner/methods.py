@@ -271,7 +271,7 @@ METHODS: dict[str, Method] = {
             needs=("text",),
             uses=("torch", "transformers"),
             paper="arXiv:2411.02959",
-            summary="chance that a language model that you name answers with a block",
+            summary="chance that a block is the answer, by a language model that you name",
         ),
         Method(
             name="main",

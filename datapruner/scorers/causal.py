@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datapruner.core.types import FloatArray
-from datapruner.errors import FormatError, InputError, MissingExtraError
-from datapruner.scorers.checkpointfiles import PICKLES
+from datapruner.errors import InputError
+from datapruner.scorers.causalfiles import load_network
 from datapruner.scorers.labelwindows import readable
 
 __all__ = ["CausalModel", "Reading"]
@@ -22,10 +23,11 @@ _PLACE = "\ue000content\ue001"
 _WINDOW = 2048
 """Of a model that does not say how much it reads."""
 
+_BATCH_TOKENS = 1024
+"""Of prompts that are read at once, padding included: more gain nothing on a CPU."""
+
 _LAST_ONLY = ("logits_to_keep", "num_logits_to_keep")
 """What asks a model for the last logits alone, in today's transformers and before 4.48."""
-
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class CausalModel:
@@ -111,6 +113,12 @@ class CausalModel:
         return [*before, *content, *after]
 
     @cached_property
+    def opening(self) -> list[int]:
+        """Token ids with which the model's tokenizer begins a text: one or none."""
+        begins = list(self._tokenizer("")["input_ids"])
+        return [token for token in begins if token == self._tokenizer.bos_token_id]
+
+    @cached_property
     def _frame(self) -> tuple[list[int], list[int]]:
         tokenizer = self._tokenizer
         if getattr(tokenizer, "chat_template", None):
@@ -123,9 +131,44 @@ class CausalModel:
                     list(tokenizer(part, add_special_tokens=False)["input_ids"]) for part in parts
                 )
                 return before, after
-        # A base model goes on with the text, which begins as its tokenizer begins any.
-        begins = list(tokenizer("")["input_ids"])
-        return [token for token in begins if token == tokenizer.bos_token_id], self.encode("\n")
+        # A base model goes on with the text.
+        return self.opening, self.encode("\n")
+
+    def log_likelihoods(self, prompts: Sequence[Sequence[int]], said: Sequence[int]) -> FloatArray:
+        """How likely the model is to go on with the same words after each of some prompts.
+
+        Args:
+            prompts: token ids, one or more each.
+            said: token ids, one or more.
+
+        Returns:
+            Shape (prompts,), float64: sums of the logarithms of the tokens' chances.
+        """
+        found = np.zeros(len(prompts))
+        for places in _batches([len(prompt) + len(said) for prompt in prompts]):
+            found[places] = self._likelihoods([prompts[place] for place in places], said)
+        return found
+
+    def _likelihoods(self, prompts: Sequence[Sequence[int]], said: Sequence[int]) -> FloatArray:
+        import torch
+
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=self._model.device)
+        most = int(lengths.max())
+        # What is put behind a prompt that is shorter than others changes nothing before it.
+        rows = [[*p, *said, *[self.terminator] * (most - len(p))] for p in prompts]
+        ids = torch.tensor(rows, dtype=torch.long, device=self._model.device)
+        wanted = most - int(lengths.min()) + len(said) + 1
+        options = dict.fromkeys(self._last, wanted)
+        with torch.inference_mode():
+            logits = self._model(input_ids=ids, use_cache=False, **options).logits
+            # A model that gives fewer positions gives the last ones.
+            first = lengths - 1 - (ids.shape[1] - logits.shape[1])
+            at = first[:, None] + torch.arange(len(said), device=ids.device)
+            told = logits[torch.arange(len(rows), device=ids.device)[:, None], at].float()
+            goals = torch.tensor(list(said), device=ids.device).expand(len(rows), -1)
+            chances = told.log_softmax(-1).gather(2, goals[:, :, None])[:, :, 0]
+        sums: FloatArray = chances.double().sum(1).cpu().numpy()
+        return sums
 
     def read(self, prompt: Sequence[int]) -> Reading:
         """The model after it has read a prompt.
@@ -186,62 +229,18 @@ class Reading:
         return logits
 
 
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Numbers of prompts that are read at once, of about one length."""
+    batch: list[int] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and lengths[place] * (len(batch) + 1) > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
+
+
 @lru_cache(maxsize=2)
 def _loaded(model: str, device: str) -> CausalModel:
-    try:
-        import torch
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError(
-            'causal models need torch and transformers: pip install "datapruner[cpu]".'
-        ) from error
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    where, options = _source(model)
-    from datapruner.vectors.sentence import quiet
-
-    try:
-        with quiet():
-            named = {
-                key: options[key] for key in ("gguf_file", "local_files_only") if key in options
-            }
-            tokenizer = transformers.AutoTokenizer.from_pretrained(
-                where, trust_remote_code=False, **named
-            )
-            network = transformers.AutoModelForCausalLM.from_pretrained(
-                where, trust_remote_code=False, **options
-            )
-    except ImportError as error:
-        raise MissingExtraError(
-            f'{model} needs a package that is not here: pip install "datapruner[gguf]". ({error})'
-        ) from error
-    except (OSError, ValueError, KeyError) as error:  # the hub's own are OSError or ValueError
-        raise InputError(f"causal model {model} cannot be loaded: {error}") from error
-    # Half precision is slower and less exact on a CPU.
-    network = network.float() if device == "cpu" else network
-    return CausalModel(network.to(device).eval(), tokenizer, Path(model).name)
-
-
-def _source(model: str) -> tuple[str, dict[str, Any]]:
-    """What transformers is to load, and how."""
-    import transformers
-
-    path = Path(model)
-    if path.is_file() and path.suffix == ".gguf":
-        options: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
-        settings = getattr(transformers, "GgufConfig", None)
-        if settings is not None:  # earlier releases always unpack the weights
-            options["quantization_config"] = settings(dequantize=True)
-        return str(path.parent), options
-    if path.is_dir():
-        if not list(path.glob("*.safetensors")):
-            pickled = sorted(p.name for p in path.iterdir() if p.suffix in PICKLES)
-            found = f"{pickled[0]}, which could run code" if pickled else "no weights"
-            raise FormatError(f"{path} holds {found}; weights must be in safetensors.")
-        return model, {"local_files_only": True, "use_safetensors": True}
-    if path.exists() or not _HUB_NAME.fullmatch(model):
-        raise InputError(
-            f"{model!r} is no folder and no .gguf file here; a model of the hub is written "
-            "owner/name."
-        )
-    return model, {"use_safetensors": True}
+    return CausalModel(*load_network(model, device), Path(model).name)

@@ -1,4 +1,4 @@
-"""Which block a small language model would name as the answer; nothing is generated."""
+"""Which block a small language model takes for the answer; nothing is generated."""
 
 from __future__ import annotations
 
@@ -13,35 +13,45 @@ from datapruner.core.items import Items
 from datapruner.core.scores import Scores
 from datapruner.core.types import FloatArray, IntArray
 from datapruner.errors import InputError
+from datapruner.scorers.asking import Asking
 from datapruner.scorers.causal import CausalModel
 from datapruner.scorers.listing import Entry, Listing, entries_of
 from datapruner.scorers.pathtrie import PathTrie, log_softmax
 
 __all__ = ["GenerativePaths"]
 
-ANSWERS = ("openings", "numbers", "paths")
+ANSWERS = ("questions", "openings", "numbers", "paths")
 
 _NO_QUESTION = "N/A"
+
+_Held = tuple[list[int], FloatArray, dict[str, Any]]
+"""The row of each entry, the logarithm of its chance, and what there is to tell of a call."""
+
 DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
 class GenerativePaths:
-    """The logarithm of the chance that a causal language model answers with a block.
+    """The logarithm of the chance that a block is the answer, by a causal language model.
 
-    The model reads the blocks of a page and the question, once. Its answer may only be one of the
-    blocks: their names form a trie of tokens, and at each of its nodes the model's next-token
-    logits, taken at the last position, are put through a softmax over the children alone. What the
-    model has read is kept, so that each token of the trie is read once at most. A block's score is
-    the sum of the logarithms along its path, less ``prior`` times the same for a prompt without a
-    question; the chances of all blocks of a call sum to 1.
+    With ``answer="questions"`` the model reads each block by itself, and what counts is how likely
+    the question is to come next: the chance of a block given the question is in proportion to it
+    (``datapruner.scorers.asking``).
 
-    A page that is longer than ``window`` is read in several pieces, none of it is left out: each
-    window has its own chances, then the best blocks of the windows stand against each other in the
-    same way, and a block's chance is that of its window times its own inside it. Pages are put
-    together so as well. A block that is longer than a quarter of a window is read in parts, and its
-    chance is the sum of theirs. Since all of it is read, let a cheap scorer go first on long pages:
-    ``"lexical > paths"``, or ``Staged(Lexical(), GenerativePaths(...), keep="2048 tokens")``.
+    With the others it reads the blocks of a page and the question, once. Its answer may only be one
+    of the blocks: their names form a trie of tokens, and at each of its nodes the model's
+    next-token logits, taken at the last position, are put through a softmax over the children
+    alone. What the model has read is kept, so that each token of the trie is read once at most. A
+    block's score is the sum of the logarithms along its path, less ``prior`` times the same for a
+    prompt without a question.
+
+    Either way the chances of all blocks of a call sum to 1, and all of a page is read: on long
+    pages let a cheap scorer go first, ``Staged(Lexical(), GenerativePaths(...), keep="1024
+    tokens")``. Of a page that is longer than ``window`` nothing is left out. A block that is too
+    long for a window is read in parts, and its chance is the sum of theirs. A list that is too long
+    is read in several: each window has its own chances, then the best blocks of the windows stand
+    against each other in the same way, and a block's chance is that of its window times its own
+    inside it. Pages are put together so as well.
 
     The text of a page may ask the model to name a block: like any reader, the model may be led
     astray by what it reads, but it can name nothing else than a block.
@@ -49,29 +59,31 @@ class GenerativePaths:
     Attributes:
         model: a folder, a GGUF file or hub name (see ``CausalModel.load``), or a ``CausalModel``.
             None comes with the package: name one.
-        answer: what the model calls a block: ``"openings"``: its first words, which the smallest
-            models can; ``"numbers"``: ``[k]``, the shortest trie, for larger ones that follow
-            instructions; ``"paths"``: the tags of its path and its first words, which HtmlRAG's
-            models were trained on.
-        prior: how much of what the model would rather say without any question is taken off its
-            logarithms, before the chances of a window are made to sum to 1 again; 0: nothing, and
-            half the work; 1: all. Small models like some lines whatever the question is.
+        answer: ``"questions"``: the question is judged by each block, which the smallest models
+            can. What the model calls a block in a list, for larger models: ``"openings"``: its
+            first words; ``"numbers"``: ``[k]``, the shortest trie, if they follow instructions;
+            ``"paths"``: the tags of its path and its first words, which HtmlRAG's models were
+            trained on.
+        prior: of lists: how much of what the model would rather say without any question is taken
+            off its logarithms, before the chances of a window are made to sum to 1 again; 0:
+            nothing, and half the work; 1: all. Small models like some lines whatever the question.
         window: tokens of a prompt at most; fewer where the model reads fewer.
-        words: first words of a block that name it.
+        words: of lists: first words of a block that name it.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``; for a model that is named.
 
     Raises:
         InputError: a value that is none of these.
 
-    Source: Tan et al. 2024 (HtmlRAG), arXiv:2411.02959. Departs from its published code in: logits
-    are those of the last position (there: of the first token of the prompt, which knows neither
-    page nor question), the prompt is read once and not at every node, the question is a text and
-    not a printed list, paths that are the beginning of others have an end of their own, and
-    numbers in place of paths.
+    Source: Tan et al. 2024 (HtmlRAG), arXiv:2411.02959, for the trie; Sachan et al. 2022 (UPR),
+    arXiv:2204.07496, for the questions. Departs from HtmlRAG's published code in: logits are those
+    of the last position (there: of the first token of the prompt, which knows neither page nor
+    question), the prompt is read once and not at every node, the question is a text and not a
+    printed list, paths that are the beginning of others have an end of their own, and numbers or
+    questions in place of paths.
     """
 
     model: Any = None
-    answer: str = "openings"
+    answer: str = "questions"
     prior: float = 1.0
     window: int = 2048
     words: int = 4
@@ -123,23 +135,37 @@ class GenerativePaths:
             raise InputError("blocks are judged by a question, and the query is empty.")
         if not items.n:
             return Scores(np.zeros(0), items, self.meaning, "paths")
+        ask = self._by_question if self.answer == "questions" else self._in_lists
+        rows, chances, details = ask(items, texts, str(query))
+        values = np.full(items.n, -np.inf)
+        np.logaddexp.at(values, rows, chances)
+        # Rounding may leave a certain block a hair above 0.
+        return Scores(np.minimum(values, 0.0), items, self.meaning, "paths", details=details)
+
+    def _by_question(self, items: Items, texts: Sequence[str], query: str) -> _Held:
+        model = self._loaded()
+        asking = Asking(model, query, min(self.window, model.window))
+        entries = entries_of(texts, _titles(items), asking)
+        return self._told(model, entries, asking.held(entries), len(entries))
+
+    def _in_lists(self, items: Items, texts: Sequence[str], query: str) -> _Held:
         paths = list(items.feature("path", "paths")) if self.answer == "paths" else []
         model = self._loaded()
-        window = min(self.window, model.window)
         listings = [
-            Listing(model, asked, window, self.answer, paths, self.words)
-            for asked in (str(query), *([_NO_QUESTION] if self.prior else []))
+            Listing(model, asked, min(self.window, model.window), self.answer, paths, self.words)
+            for asked in (query, *([_NO_QUESTION] if self.prior else []))
         ]
-        titles = list(items.features.get("title", [""] * items.n))
-        entries = entries_of(texts, titles, listings[0])
+        entries = entries_of(texts, _titles(items), listings[0])
         page = _pages(items)
         contest = _Contest(model, listings, self.prior, entries)
         chances = contest.held([page[entry.row] for entry in entries])
-        values = np.full(items.n, -np.inf)
-        np.logaddexp.at(values, [entry.row for entry in entries], chances)
-        details = {"model": model.name, "answer": self.answer, "prompts": contest.prompts}
-        # Rounding may leave a certain block a hair above 0.
-        return Scores(np.minimum(values, 0.0), items, self.meaning, "paths", details=details)
+        return self._told(model, entries, chances, contest.prompts)
+
+    def _told(
+        self, model: CausalModel, entries: Sequence[Entry], chances: FloatArray, prompts: int
+    ) -> _Held:
+        details = {"model": model.name, "answer": self.answer, "prompts": prompts}
+        return [entry.row for entry in entries], chances, details
 
     def _loaded(self) -> CausalModel:
         if self.model is None:
@@ -155,6 +181,10 @@ class GenerativePaths:
                 "CausalModel(model, tokenizer)."
             )
         return self.model
+
+
+def _titles(items: Items) -> list[str]:
+    return list(items.features.get("title", [""] * items.n))
 
 
 def _pages(items: Items) -> IntArray:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from datapruner.errors import InputError
 from datapruner.scorers.causal import CausalModel
 
-__all__ = ["Entry", "Listing", "entries_of"]
+__all__ = ["Entry", "Layout", "Listing", "entries_of", "parts_of", "shortened"]
 
 _ANSWER_TOKENS = 16
 """Room for a number in brackets."""
@@ -48,6 +48,16 @@ class Entry(NamedTuple):
     tags: str
 
 
+class Layout(Protocol):
+    """How blocks are put to a model."""
+
+    def split(self, text: str) -> list[str]:
+        """A text in parts that fit an entry, one where it is short enough."""
+
+    def tags(self, row: int) -> str:
+        """The path of a row as it is told; "" where none is."""
+
+
 class Listing:
     """How blocks are put to a model, token for token.
 
@@ -82,7 +92,7 @@ class Listing:
         self._head = model.encode(_HEAD)
         self._tail = [
             *model.encode("\nQuestion: "),
-            *_shortened(model.encode(" ".join(query.split())), window // 4, window),
+            *shortened(model.encode(" ".join(query.split())), window),
             *model.encode(f"\n{asked}"),
         ]
         around = len(model.framed([*self._head, *self._tail]))
@@ -141,11 +151,7 @@ class Listing:
         Args:
             text: white space collapsed.
         """
-        most = self.longest // 2
-        ids = self._model.encode(text)
-        if len(ids) <= most:
-            return [text]
-        return [self._model.decode(ids[at : at + most]) for at in range(0, len(ids), most)]
+        return parts_of(self._model, text, self.longest // 2)
 
     def tags(self, row: int) -> str:
         """The path of a row as tags, of a deep one the innermost; "" where no paths are told.
@@ -170,22 +176,29 @@ class Listing:
         return [*ids, *self._encode(f"{named} {entry.text}\n")[: self.longest * 3 // 4]]
 
 
-def entries_of(texts: Sequence[str], titles: Sequence[str], listing: Listing) -> list[Entry]:
+def entries_of(texts: Sequence[str], titles: Sequence[str], layout: Layout) -> list[Entry]:
     """The entries of all rows, in order; one that is too long for a list has several.
 
     Args:
         texts: of the rows.
         titles: of the rows; "" for none.
-        listing: that they go into.
+        layout: that they go into.
     """
     made = []
     for row, (text, title) in enumerate(zip(texts, titles, strict=True)):
-        parts, named = listing.split(" ".join(text.split())), " ".join(title.split())
-        made += [Entry(row, part, named, listing.tags(row)) for part in parts]
+        parts, named = layout.split(" ".join(text.split())), " ".join(title.split())
+        made += [Entry(row, part, named, layout.tags(row)) for part in parts]
     return made
 
 
-def _shortened(ids: list[int], most: int, window: int) -> list[int]:
+def shortened(ids: list[int], window: int) -> list[int]:
+    """A question of at most a quarter of a window; what is cut off is told in a warning.
+
+    Args:
+        ids: its tokens.
+        window: tokens of a prompt at most.
+    """
+    most = window // 4
     if len(ids) > most:
         warnings.warn(
             f"the question has {len(ids)} tokens; the model reads the first {most}, a quarter of "
@@ -194,3 +207,17 @@ def _shortened(ids: list[int], most: int, window: int) -> list[int]:
             stacklevel=4,
         )
     return ids[:most]
+
+
+def parts_of(model: CausalModel, text: str, most: int) -> list[str]:
+    """A text in parts, one where it is short enough.
+
+    Args:
+        model: whose tokens count.
+        text: white space collapsed.
+        most: tokens of a part.
+    """
+    ids = model.encode(text)
+    if len(ids) <= most:
+        return [text]
+    return [model.decode(ids[at : at + most]) for at in range(0, len(ids), most)]
