@@ -148,6 +148,7 @@ def curve(one: dict[str, Any]) -> Iterator[dict[str, Any]]:
         known = gold[:, place][~np.isnan(gold[:, place])]
         if known.size:
             entry["gold"] = round(100 * float(known.mean()), 2)
+            entry["reached"] = round(100 * float((known > 0).mean()), 2)
         yield entry
 
 

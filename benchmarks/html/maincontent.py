@@ -25,9 +25,6 @@ from benchmarks.html.curves import resampled
 from benchmarks.html.methods import ONE_THREAD
 from datapruner.context.html.prune import HtmlPruner
 
-BLOCK_TOKENS = 32
-"""Finer than for questions: a page's own text and its frame often share a block of 128 tokens."""
-
 MEASURES = {
     "articles": ("precision", "recall", "f1"),
     SNIPPETS: ("kept", "dropped", "balanced"),
@@ -41,7 +38,7 @@ def pages(name: str, most: int | None) -> list[Article]:
 
 def ours(articles: list[Article]) -> list[str]:
     """The main content of the pages as text, by the scorer ``main`` at its own threshold."""
-    pruner = HtmlPruner(method="main", to="text", block_tokens=BLOCK_TOKENS)
+    pruner = HtmlPruner(to="text")
     return [pruner(one.html).text for one in articles]
 
 

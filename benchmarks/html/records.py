@@ -1,10 +1,10 @@
 """Questions on web pages in one form: a question, whole pages, and what the output must hold.
 
-Four sets. *faq_html*: the pages of health agencies; the gold is the section that answers. *websrc*:
+Five sets. *faq_html*: the pages of health agencies; the gold is the section that answers. *websrc*:
 small pages with tables; the gold is a short string. *crag_html*: five pages of search results a
 question; the gold is the names in the reference answer, and the sentences of the search engine's
-snippets. *python_faq*: the FAQ of the Python manual; a heading that is a question is taken out of
-its page and asked, and its section is the gold.
+snippets. *python_faq*: the FAQ of the Python manual; a heading that is a question is asked, and its
+section is the gold. *python_faq_untitled*: the same with that heading taken out of the page.
 
 One rule says whether an answer is in an output, whatever method and format it comes from: see
 ``holds``.
@@ -24,10 +24,23 @@ from typing import Any
 from lxml import etree, html
 
 from benchmarks.common.loaders import DataAbsentError, data_folder
+from datapruner import rng
 
-__all__ = ["SETS", "Page", "Record", "holds", "read", "share_held", "visible_text"]
+__all__ = [
+    "SETS",
+    "SPLIT",
+    "Page",
+    "Record",
+    "holds",
+    "is_training",
+    "read",
+    "share_held",
+    "visible_text",
+]
 
-SETS = ("faq_html", "websrc", "crag_html", "python_faq")
+SETS = ("faq_html", "websrc", "crag_html", "python_faq", "python_faq_untitled")
+SPLIT = ("faq_html", "python_faq", "python_faq_untitled")
+"""Sets of which one half of the questions served to choose defaults: the other half is reported."""
 
 KEY_WORDS = 20
 """Words of a gold section, from its start to the end of a sentence, that must be in the output."""
@@ -148,13 +161,25 @@ def opening(text: str) -> str:
     return " ".join(" ".join(taken).split()[: 3 * KEY_WORDS])
 
 
+def is_training(record: Record) -> bool:
+    """Whether a question is of the half that defaults were chosen on, by a hash of its id."""
+    key = rng.mix(rng.hash_strings([record.id]), 23)
+    return record.set in SPLIT and bool(rng.unit_interval(key)[0] < 0.5)
+
+
 def read(name: str) -> list[Record]:
     """The questions of a set, in the order of its files; those whose answer is on no page left out.
 
     Raises:
         DataAbsentError: the set is not on this machine.
     """
-    made = {"faq_html": _faq, "websrc": _websrc, "crag_html": _crag, "python_faq": _manual}[name]()
+    made = {
+        "faq_html": _faq,
+        "websrc": _websrc,
+        "crag_html": _crag,
+        "python_faq": _manual,
+        "python_faq_untitled": _manual_untitled,
+    }[name]()
     known: dict[bytes, str] = {}
     found = []
     for record in made:
@@ -249,6 +274,19 @@ def manual_folder() -> Path:
 
 
 def _manual() -> Iterator[Record]:
+    """The pages as they are."""
+    for path in sorted((manual_folder() / "faq").glob("*.html")):
+        root = html.document_fromstring(path.read_bytes(), parser=_parser())
+        page = Page(f"faq/{path.name}", root.findtext(".//title") or "", path.read_bytes())
+        for place, heading in enumerate(_questions(root)):
+            section = heading.getparent()
+            section.remove(heading)
+            if words(text_of(section)):
+                yield _of_manual("python_faq", f"{path.stem}-{place}", heading, section, page)
+
+
+def _manual_untitled() -> Iterator[Record]:
+    """The heading of each question is taken out of the page that it is asked of."""
     for path in sorted((manual_folder() / "faq").glob("*.html")):
         content = path.read_bytes()
         number = len(_questions(html.document_fromstring(content, parser=_parser())))
@@ -257,13 +295,19 @@ def _manual() -> Iterator[Record]:
             root = html.document_fromstring(content, parser=_parser())
             heading = _questions(root)[place]
             section = heading.getparent()
-            question = heading.text_content().rstrip("¶ \n")
             section.remove(heading)
-            gold = text_of(section)
-            if words(gold):
-                page = Page(f"faq/{path.name}", root.findtext(".//title") or "", _bytes(root))
+            page = Page(f"faq/{path.name}", root.findtext(".//title") or "", _bytes(root))
+            if words(text_of(section)):
                 name = f"{path.stem}-{place}"
-                yield Record("python_faq", name, question, (page,), (opening(gold),), gold)
+                yield _of_manual("python_faq_untitled", name, heading, section, page)
+
+
+def _of_manual(
+    name: str, place: str, heading: html.HtmlElement, section: html.HtmlElement, page: Page
+) -> Record:
+    question = heading.text_content().rstrip("¶ \n")
+    gold = text_of(section)
+    return Record(name, place, question, (page,), (opening(gold),), gold)
 
 
 def _questions(root: html.HtmlElement) -> list[html.HtmlElement]:

@@ -10,6 +10,7 @@ from benchmarks.html.methods import BASELINES, BUDGETS, METHODS, OURS
 
 README = Path(__file__).with_name("README.md")
 WORDS = ("win", "tie", "lose")
+REACHED_AT = 1024
 Entries = list[dict[str, Any]]
 
 
@@ -113,14 +114,16 @@ def _set(name: str, questions: int, entries: Entries) -> str:
         [
             f"{method} ({found[method, BUDGETS[0]]['questions']})",
             *(_pair(found[method, budget]) for budget in BUDGETS),
+            f"{found[method, REACHED_AT].get('reached', float('nan')):.0f}".replace("nan", ""),
         ]
         for method in METHODS
         if (method, BUDGETS[0]) in found
     ]
     return (
         f"### {name}\n\n{questions} questions (in brackets: asked of the method); per cent whose "
-        "answer is kept / share of the gold that is kept.\n\n"
-        f"{markdown(['tokens', *(f'{budget:,}' for budget in BUDGETS)], rows)}"
+        "answer is kept / share of the gold that is kept; last, of how many questions any of the "
+        f"gold is kept at {REACHED_AT:,} tokens.\n\n"
+        f"{markdown(['tokens', *(f'{budget:,}' for budget in BUDGETS), 'reached'], rows)}"
     )
 
 

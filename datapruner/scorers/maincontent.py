@@ -65,8 +65,8 @@ class MainContent:
 
         Args:
             items: rows in the order of their pages, with a column ``text`` and maybe ``marks`` (see
-                ``datapruner.scorers.marks``); groups are the rows under one heading, and without
-                marks each group is a page.
+                ``datapruner.scorers.marks``) and ``section``, equal for the rows under one heading;
+                without, groups are sections. Without marks each group is a page.
             query: not used.
             seed: not used, nothing is drawn.
 
@@ -84,7 +84,8 @@ class MainContent:
             order = np.argsort(marks.page, kind="stable")
             values = np.empty(items.n)
             ordered = [texts[row] for row in order.tolist()]
-            values[order] = _chances(ordered, marks.take(order), items.group[order])
+            section = np.asarray(items.features.get("section", items.group))[order]
+            values[order] = _chances(ordered, marks.take(order), section)
         return Scores(values, items, self.meaning, "main")
 
 

@@ -18,7 +18,9 @@ _FEW = 48
 
 
 # Quotes, dashes, dots, arrows and spaces: in compatibility form, too, no letters or digits.
-_MARKS = "\u2019\u2018\u201c\u201d\u2013\u2014\u2026\u2022\xa0\xb7\xab\xbb\u2010\u203a\u2192\xa9\xae"
+_MARKS = (
+    "\u2018\u2019\u201c\u201d\u2010\u2013\u2014\u2022\u2026\u203a\u2192\xa0\xa9\xab\xae\xb7\xbb"
+)
 
 
 class Occurrences:

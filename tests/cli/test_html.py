@@ -83,12 +83,12 @@ def test_what_the_user_can_mend_is_one_line(
 def test_a_scorer_that_warns_is_told_on_stderr(
     shell: Inside, page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from datapruner.scorers.lexical import Lexical
+    from datapruner.scorers.passages import Passages
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(Lexical, "__call__", broken)
+    monkeypatch.setattr(Passages, "__call__", broken)
     done = shell.ok("html", page.name, "--query", "x", "--budget", "everything")
     assert "warning: the scorer failed" in done.err
 

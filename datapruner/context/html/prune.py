@@ -13,6 +13,7 @@ from datapruner.context.html.choose import Decision, choose
 from datapruner.context.html.clean import LEVELS
 from datapruner.context.html.lastresort import choose_best
 from datapruner.context.html.pages import prepare, read_keep, read_pages
+from datapruner.context.html.priors import check_prior
 from datapruner.context.html.render import FORMATS, PRICES, Writer
 from datapruner.context.html.result import PrunedHtml
 from datapruner.context.html.scoring import block_scorer, query_free_scorer, score_blocks
@@ -35,6 +36,10 @@ DEFAULT_METHOD = "lexical"
 """The method where none is named and there is a query."""
 _DEFAULT_BUDGET = "50% of tokens"
 
+_FREE_TOKENS = 32
+"""The largest block where there is no query: a page's own text and what surrounds it often share an
+element of 128 tokens."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class HtmlPruner:
@@ -53,9 +58,10 @@ class HtmlPruner:
     counter: Any = "words"
     to: str = "html"
     level: str = "lossless"
-    block_tokens: int = BLOCK_TOKENS
+    block_tokens: int | None = None
     keep: Iterable[str] = ()
     pick: str = "high"
+    prior: float = 0.0
     fill: Fill = "skip"
     encoding: str | None = None
     seed: int = 0
@@ -73,9 +79,11 @@ class HtmlPruner:
         counter = as_counter(self.counter)
         check_one_of("to", self.to, FORMATS)
         check_one_of("level", self.level, LEVELS)
-        check_whole("block_tokens", self.block_tokens, 0)
+        if self.block_tokens is not None:
+            check_whole("block_tokens", self.block_tokens, 0)
         check_one_of("pick", self.pick, PICKS)
         check_fill(self.fill)
+        check_prior(self.prior)
         seed = check_seed(self.seed)
         wishes = []
         for scorer in (asked, free):
@@ -107,7 +115,9 @@ class HtmlPruner:
             query: as in ``prune_html``.
         """
         count = cache(self._count)
-        blocks, scored, made = self._decide(pages, query, self.block_tokens, count)
+        usual = BLOCK_TOKENS if query.strip() else _FREE_TOKENS
+        most = usual if self.block_tokens is None else self.block_tokens
+        blocks, scored, made = self._decide(pages, query, most, count)
         if _is_best_too_dear(scored, made):
             # The best block is larger than the budget: the same with sentences, and where the best
             # of those is too large, as much of it as fits.
@@ -127,7 +137,9 @@ class HtmlPruner:
             pages, self._counter, block_tokens=block_tokens, prices=PRICES[self.to]
         )
         wishes = self._wishes[free]
-        scored = score_blocks(blocks, self._scorers[free], encodable(query), wishes.seed)
+        scored = score_blocks(
+            blocks, self._scorers[free], encodable(query), wishes.seed, self.prior
+        )
         return blocks, scored, choose(blocks, scored.scores, wishes, Writer(blocks, self.to), count)
 
     def _result(
@@ -195,9 +207,10 @@ def prune_html(
     counter: Any = "words",
     to: str = "html",
     level: str = "lossless",
-    block_tokens: int = BLOCK_TOKENS,
+    block_tokens: int | None = None,
     keep: Iterable[str] = (),
     pick: str = "high",
+    prior: float = 0.0,
     fill: Fill = "skip",
     encoding: str | None = None,
     seed: int = 0,
@@ -226,10 +239,13 @@ def prune_html(
         to: ``"html"``, ``"markdown"`` or ``"text"``: the same blocks in each.
         level: ``"lossless"`` (attributes, wrappers and empty elements go), ``"minimal"`` (hidden
             content goes) or ``"text"``.
-        block_tokens: an element of at most so many tokens is kept or dropped whole.
+        block_tokens: an element of at most so many tokens is kept or dropped whole; None: 128, and
+            32 where there is no query.
         keep: what cleaning leaves that it takes out otherwise, such as ``"href"`` and ``"alt"``.
         pick: ``"high"`` best score first; ``"density"`` best score per token first; ``"exact"`` the
             set of the highest total score.
+        prior: from 0 to 1, how much worse a block counts that stands in a nav, header, footer,
+            aside or form, or is mostly links; 0: its place in the structure does not count.
         fill: ``"skip"`` passes over a block that does not fit and goes on; ``"stop"`` ends there.
         encoding: of bytes; None: as the page says.
         seed: for scorers that draw.
@@ -256,6 +272,7 @@ def prune_html(
         block_tokens=block_tokens,
         keep=keep,
         pick=pick,
+        prior=prior,
         fill=fill,
         encoding=encoding,
         seed=seed,

@@ -1,4 +1,4 @@
-"""Scores of blocks from any scorer of sentences: a section is its chunk, the headings its title."""
+"""Scores of blocks from any scorer of sentences: a passage is its chunk, the headings its title."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from datapruner.context.html.blocks import Blocks
+from datapruner.context.html.passages import passages_and_links
+from datapruner.context.html.priors import put_down
 from datapruner.context.queryfree import query_free
 from datapruner.context.scoring import Scored, context_scorer
 from datapruner.core.items import Items
@@ -16,7 +18,9 @@ from datapruner.core.scores import Scores
 from datapruner.errors import DataPrunerError, ScoreError
 from datapruner.methods import METHODS
 from datapruner.scorers.lexical import Lexical
+from datapruner.scorers.passages import Passages
 from datapruner.scorers.staged import Staged
+from datapruner.scorers.withwords import WithWords
 
 __all__ = ["MAIN", "block_scorer", "query_free_scorer", "score_blocks"]
 
@@ -25,10 +29,10 @@ MAIN = "main"
 
 
 def block_scorer(method: str | Callable[..., Scores]) -> Callable[..., Scores]:
-    """The scorer of a method, with the parameters that suit blocks; a scorer as it is.
+    """The scorer of a method, in the form that suits blocks; a scorer as it is.
 
-    Sections of a page do not name each other's titles as documents do, so the lexical scorer
-    builds no bridges.
+    ``"lexical"`` weighs the words of a block together with those of its passage and its headings
+    (see ``Passages``); ``"semantic"`` adds them to its cosines (see ``WithWords``).
 
     Args:
         method: as ``context_scorer`` takes it.
@@ -37,16 +41,17 @@ def block_scorer(method: str | Callable[..., Scores]) -> Callable[..., Scores]:
         UnknownMethodError: no such context method; the message names the nearest.
     """
     scorer = context_scorer(method)
-    return _without_bridges(scorer) if isinstance(method, str) else scorer
+    return _of_blocks(scorer) if isinstance(method, str) else scorer
 
 
-def _without_bridges(scorer: Callable[..., Scores]) -> Callable[..., Scores]:
+def _of_blocks(scorer: Callable[..., Scores]) -> Callable[..., Scores]:
     if isinstance(scorer, Lexical):
-        return replace(scorer, bridge=0.0)
+        return Passages()
     if isinstance(scorer, Staged):
-        first, second = _without_bridges(scorer.first), _without_bridges(scorer.second)
-        return replace(scorer, first=first, second=second)
-    return scorer
+        return replace(scorer, first=_of_blocks(scorer.first), second=_of_blocks(scorer.second))
+    from datapruner.scorers.semantic import Semantic  # brings what only embeddings need
+
+    return WithWords(scorer) if isinstance(scorer, Semantic) else scorer
 
 
 def query_free_scorer() -> Callable[..., Scores]:
@@ -59,19 +64,25 @@ def _central(items: Items, *, query: str | None = None, seed: int = 0) -> Scores
 
 
 def score_blocks(
-    blocks: Blocks, scorer: Callable[..., Scores], query: str, seed: int = 0
+    blocks: Blocks,
+    scorer: Callable[..., Scores],
+    query: str,
+    seed: int = 0,
+    prior: float = 0.0,
 ) -> Scored:
     """Scores of all rows; the scorer sees those that can be offered.
 
-    It has blocks as its sentences, the rows under one heading as a chunk, and the title of the page
-    with the headings above as the title of that chunk. A scorer that fails breaks no call: rows are
-    scored by place and centrality then.
+    It has blocks as its sentences, their passages (see ``passages_and_links``) as chunks, and the
+    title of the page with the headings above as the title of a chunk. Two features come with them:
+    ``linked``, the share of a block that is links, and ``section``, equal for the rows under one
+    heading. A scorer that fails breaks no call: rows are scored by place and centrality then.
 
     Args:
         blocks: the rows.
         scorer: as the library's protocol has it.
         query: may be empty.
         seed: passed on.
+        prior: how far what stands around the text is put down, in [0, 1]; see ``put_down``.
 
     Returns:
         Scores with values of shape (n,); shells have the lowest. ``failed`` has what a scorer said
@@ -84,14 +95,17 @@ def score_blocks(
     rows = np.flatnonzero(~items.shell)
     if not rows.size:
         return Scored(Scores(np.zeros(items.n), items, "more relevant", "given"), {})
-    section = np.array(blocks.sections)[rows]
-    begins = np.empty(rows.size, dtype=bool)
-    begins[0] = True
-    np.not_equal(section[1:], section[:-1], out=begins[1:])
+    passage, linked = passages_and_links(blocks, rows)
+    taken = items.take(rows)
     offered = replace(
-        items.take(rows),
-        group=np.cumsum(begins, dtype=np.int32) - 1,
-        group_names=tuple(map(str, section[begins].tolist())),
+        taken,
+        group=passage.astype(np.int32),
+        group_names=tuple(map(str, range(int(passage[-1]) + 1))),
+        features={
+            **taken.features,
+            "linked": linked,
+            "section": np.array(blocks.sections, dtype=np.int64)[rows],
+        },
     )
     failed: dict[int, str] = {}
     try:
@@ -108,6 +122,8 @@ def score_blocks(
         scores = _central(offered)
     values = np.full(items.n, scores.values.min(), dtype=np.float64)
     values[rows] = scores.values
+    if prior:
+        values[rows] = put_down(values[rows], items.features["marks"].take(rows).read(), prior)
     details = {key: value for key, value in scores.details.items() if not key.startswith("chunk_")}
     whole = Scores(
         values, items, scores.meaning, scores.method, details=details, notes=scores.notes

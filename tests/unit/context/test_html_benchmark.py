@@ -73,8 +73,12 @@ def test_the_share_of_the_gold_is_of_its_runs_of_five_words() -> None:
     assert records.share_held("", "") == 1
 
 
-def test_a_question_of_the_manual_leaves_its_page_and_its_section_is_the_gold(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "headings"),
+    [("python_faq", ["Why is it so?", "And now?"]), ("python_faq_untitled", ["And now?"])],
+)
+def test_a_heading_of_the_manual_is_asked_and_its_section_is_the_gold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, headings: list[str]
 ) -> None:
     (tmp_path / "faq").mkdir()
     page = (
@@ -85,11 +89,12 @@ def test_a_question_of_the_manual_leaves_its_page_and_its_section_is_the_gold(
     )
     (tmp_path / "faq" / "made.html").write_text(page, encoding="utf-8")
     monkeypatch.setenv("DATAPRUNER_MANUAL", str(tmp_path))
-    found = records.read("python_faq")
+    found = records.read(name)
     assert [one.question for one in found] == ["Why is it so?", "And now?"]
+    assert [one.id for one in found] == ["made-0", "made-1"]
     assert found[0].gold.strip() == "Because of that."
-    root = html.document_fromstring(found[0].pages[0].html)
-    assert [h.text_content() for h in root.xpath("//h3")] == ["And now?"]
+    root = html.document_fromstring(found[0].pages[0].html.decode())
+    assert [h.text_content().rstrip("¶") for h in root.xpath("//h3")] == headings
     assert "Why is it so?" in root.text_content()
 
 
@@ -99,6 +104,21 @@ def test_a_manual_that_is_not_there_is_said(
     monkeypatch.setenv("DATAPRUNER_MANUAL", str(tmp_path))
     with pytest.raises(records.DataAbsentError, match="-doc"):
         records.read("python_faq")
+
+
+def test_half_of_the_questions_that_defaults_were_chosen_on_is_not_reported() -> None:
+    page = (Page("p", "", b""),)
+    made = [Record("faq_html", str(n), "?", page, ("a",), "") for n in range(400)]
+    drawn = [records.is_training(one) for one in made]
+    assert 150 < sum(drawn) < 250
+    assert drawn == [records.is_training(one) for one in made]
+    # The same question with and without its heading is of the same half.
+    both = [
+        [records.is_training(Record(name, str(n), "?", page, ("a",), "")) for n in range(50)]
+        for name in ("python_faq", "python_faq_untitled")
+    ]
+    assert both[0] == both[1]
+    assert not records.is_training(Record("websrc", "1", "?", page, ("a",), ""))
 
 
 @needs_tokenizer
