@@ -9,7 +9,11 @@ export OMP_NUM_THREADS ?= 1
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # The demo needs nothing heavy; the tests bring torch, FAISS and the packaged sentence model.
 
-.PHONY: demo test test-slow lint types bench-quick clean
+# Mutated pages for the HTML pruner; the same pages for the same seed.
+PAGES ?= 10000
+SEED ?= 0
+
+.PHONY: demo test test-slow fuzz lint types bench-quick clean
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -33,6 +37,9 @@ endif
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or gpu" -rs
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz.html --pages $(PAGES) --seed $(SEED) --workers $(WORKERS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -28,10 +28,10 @@ from benchmarks.html.records import Record, read, share_held
 from datapruner import rng
 from datapruner.context.html.pages import Given, prepare
 from datapruner.context.html.prune import HtmlPruner
+from datapruner.context.html.scoring import block_scorer
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
 from datapruner.scorers.generative import ANSWERS, GenerativePaths
-from datapruner.scorers.lexical import Lexical
 
 CONTENDERS = 8
 DEFAULT = ("questions", "openings", "paths")
@@ -74,7 +74,7 @@ def blocks_of(record: Record) -> Items:
 
 def asked_of(record: Record, items: Items) -> Asked | None:
     """A question with its contenders; None where none of them answers."""
-    values = Lexical()(items, query=record.question).values
+    values = block_scorer("lexical")(items, query=record.question).values
     rows = np.sort(np.argsort(-values, kind="stable")[:CONTENDERS])
     texts = [items.features["text"][row] for row in rows.tolist()]
     answers = np.array([bool(t.strip()) and share_held(record.gold, t) >= INSIDE for t in texts])

@@ -64,6 +64,10 @@ _SHORT_WORD = 4
 # sentencex 1.0 slices white space of several bytes apart and panics; lone surrogates are no UTF-8.
 _UNREADABLE_ASCII = "\x1c\x1d\x1e\x1f"
 _UNREADABLE = re.compile("[\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+# What sentencex takes a hundredth of a second for, at most; texts with more are cut into pieces.
+_OPENERS = "`“‘«»‹„"
+_MANY_OPENERS = 2000
+_PIECE = re.compile(r"(?s:.{1,4000}(?:(?<=\w)(?=\s)|\Z)|.{1,4000})")
 
 
 def sentence_spans(text: str, *, language: str | None = None, longest: int = LONGEST) -> IntArray:
@@ -219,6 +223,16 @@ def _may_end(text: str, match: re.Match[str], language: str) -> bool:
     return not (after.islower() and len(lower) <= _SHORT_WORD)
 
 
+def _pieces(text: str) -> list[str]:
+    """The text whole, or cut between words where it has very many marks that open quotations.
+
+    sentencex looks from each of them for the one that closes it, through the rest of the text.
+    """
+    if sum(map(text.count, _OPENERS)) < _MANY_OPENERS:
+        return [text]
+    return _PIECE.findall(text)
+
+
 def _language_ends(text: str, language: str) -> list[int]:
     """Where the sentences of sentencex end, their trailing white space left off; ascending."""
     import sentencex
@@ -230,7 +244,7 @@ def _language_ends(text: str, language: str) -> list[int]:
     elif any(char in text for char in _UNREADABLE_ASCII):
         readable = _UNREADABLE.sub(" ", text)
     try:
-        parts = sentencex.segment(language, readable)
+        parts = [part for piece in _pieces(readable) for part in sentencex.segment(language, piece)]
     except BaseException as error:
         # A panic of the Rust side is no Exception. No text may break a caller, so the rules that
         # need no language stand alone: every place that they allow counts as an end.

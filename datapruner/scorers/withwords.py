@@ -22,8 +22,8 @@ class WithWords:
     """The model's value of each block plus ``weight`` times its value as ``Passages`` has it.
 
     A model that compares texts sees a block alone; where it stands, and under which heading, the
-    words know; where the heading is not on the page, the two find more answers than either alone. The
-    weight was chosen on the training half of the Python manual's FAQ (benchmarks/html).
+    words know; where the heading is not on the page, the two find more answers than either alone.
+    The weight was chosen on the training half of the Python manual's FAQ (benchmarks/html).
 
     Attributes:
         model: a scorer; its values are read as they are.

@@ -1,108 +1,43 @@
-"""Mutated pages through the HTML pruner: python -m tests.fuzz.html --pages 10000 --seed 0
+"""Mutated pages through the HTML pruner: python -m tests.fuzz.html --pages 10000 --workers 2
 
-Of every page: no exception, two seconds at most, within the budget, read again it gives the same
-text, and no word of what nobody sees. The pages are messy snippets, and those of the optional data
-folder (DATAPRUNER_DATA).
+Of every page: no exception, two seconds at most, within the budget, well formed, read again it is
+the same page, written again the same bytes, and no word of what nobody sees. What the pages are
+made of, `tests.fuzz.pages` says; with the optional data folder they are real ones, too.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import signal
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import Any
 
 from datapruner.context.html.clean import LEVELS, clean
 from datapruner.context.html.hiding import visible
 from datapruner.context.html.parse import parse
-from datapruner.context.html.tree import Tree
+from datapruner.context.html.prune import prune_html
+from datapruner.context.html.result import PrunedHtml
+from datapruner.tokens import resolve_counter
 
-SECRET = "zqxsecret"
+from .pages import SECRET, around_secrets, as_given, mutated, several, sources
+from .wellformed import faults, plain
+
 MOST_SECONDS = 2.0
-LONGEST = 60_000
-SNIPPETS = (
-    "<div><p>one <b>two</p>three</b><ul><li>a<li>b</ul><table><tr><td>1<td>2</table></div>",
-    "<!DOCTYPE html><html lang=en><head><title>t</title><meta charset=utf-8><body><h1>h</h1><p>x",
-    "<form><form><select><option>a<option>b</select><textarea>\n <p>raw</textarea></form>",
-    "<pre>a\n  b<span> </span>c</pre><code>x  y</code><blockquote>q</blockquote><dl><dt>t<dd>d",
-    "<svg viewBox='0 0 1 1'><title>d</title><text>v</text></svg><math><mi>x</mi></math>",
-    "<table><thead><tr><th>a<tbody><tr><td colspan=2>b<table><tr><td>c</table></table>d",
-    "<a href='javascript:x'>l</a><img alt=\"i\" src=x><br/><hr><x-card a=b>c<o:p>w</o:p></x-card>",
-    "<frameset><frame src=x><noframes>n</noframes></frameset><plaintext>p<b>",
-    "<p dir=rtl>\u05e9\u05dc\u05d5\u05dd<p>\u4f60\u597d\u3002\u4e16<p>\U0001f468\u200d\U0001f469",
-    "<style>.x{color:red}@media print{.y{a:b}}</style><p class=x>a<script>if(a<b)</script>b",
-)  # fmt: skip
-HIDDEN = (
-    "<!-- {} -->", "<p hidden>{}</p>", "<p style='display:none'>{}</p>", "<script>{}</script>",
-    "<i aria-hidden=true>{}</i>", "<template>{}</template>", "<noscript>{}</noscript>",
-    "<b style='font-size:0'>{}</b>", "<img alt='{}'>", "<b title='{}'></b>", "<meta content='{}'>",
-    "<dialog>{}</dialog>", "<span style='position:absolute;left:-9999px'>{}</span>",
-)  # fmt: skip
-NOISE = (
-    "<", ">", "</", "<!--", "-->", "'", '"', "&", "&#", ";", "\0", "</div>", "<table>", "<p>",
-    "</p>", "<b>", "</x>", "\ufeff", "\u200b", "\n", " ", "<a ", "=", "<![CDATA[", "]]>", "<?x",
-    "&#x0;", "\ud800",
-)  # fmt: skip
+# A page that takes so many times longer than it may is given up.
+PATIENCE = 15
+BATCH = 50
+COUNTER = resolve_counter("words")
 
 
-def sources() -> list[str]:
-    """The snippets, and pages of the optional data folder."""
-    named = os.environ.get("DATAPRUNER_DATA")
-    folder = Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "data"
-    found = list(SNIPPETS)
-    for name, column in (
-        ("html5lib_trees/cases", "data"),
-        ("html_warc/pages", "html"),
-        ("html_readability/pages", "html"),
-    ):
-        for path in sorted(folder.glob(name.partition("/")[0] + "/*.parquet")):
-            import polars as pl
-
-            table = pl.read_parquet(path)
-            if column in table.columns:
-                found += [page for page in table[column].to_list() if page]
-    return found
-
-
-def mutated(luck: Random, pages: list[str]) -> str:
-    """A page with parts cut, doubled, moved, nested or taken from others."""
-    page = luck.choice(pages)
-    start = luck.randrange(max(1, len(page) - LONGEST))
-    page = page[start : start + LONGEST] if luck.random() < 0.5 else page[:LONGEST]
-    for _ in range(luck.randint(0, 6)):
-        i, j = sorted(luck.randint(0, len(page)) for _ in range(2))
-        j = min(j, i + luck.choice([1, 5, 50, 500]))
-        kind = luck.randrange(6)
-        if kind == 0:
-            page = page[:i] + page[j:]
-        elif kind == 1:
-            page = page[:i] + page[i:j] * luck.choice([2, 3, 200]) + page[j:]
-        elif kind == 2:
-            page = page[:i] + luck.choice(NOISE) * luck.choice([1, 1, 1, 300]) + page[i:]
-        elif kind == 3:
-            other = luck.choice(pages)
-            page = page[:i] + other[: luck.choice([20, 200, 2000])] + page[i:]
-        elif kind == 4:
-            page = page[:i] + page[i:j][::-1] + page[j:]
-        else:
-            page = luck.choice(["<div>", "<b>", "<table><tr><td>"]) * luck.choice([3, 3000]) + page
-    return page[: 2 * LONGEST]
-
-
-def as_given(luck: Random, page: str) -> bytes | str:
-    """The page as text or as bytes of some encoding, now and then broken."""
-    kind = luck.randrange(5)
-    if kind == 0:
-        return page
-    data = page.encode(luck.choice(["utf-8", "utf-8", "cp1252", "utf-16"]), "replace")
-    if kind == 1 and data:
-        place = luck.randrange(len(data))
-        data = data[:place] + luck.randbytes(3) + data[place + 1 :]
-    return data
+class Hangs(Exception):
+    """A page takes far too long."""
 
 
 def check_front(page: bytes | str) -> None:
@@ -116,78 +51,144 @@ def check_front(page: bytes | str) -> None:
         assert not {"script", "style", "comment()"} & set(once.tags)
 
 
-def check_pruned(luck: Random, page: bytes | str) -> None:
-    """Pruning: within the budget, and the result is read and written again to the same bytes."""
-    from datapruner.context.html.prune import prune_html
-
+def check_pruned(luck: Random, page: bytes | str, pages: list[str]) -> None:
+    """Pruning: within the budget, well formed, and read back it is the same page."""
     budget = luck.choice([0, 1, 5, 40, 500])
-    to = luck.choice(["html", "markdown", "text"])
+    settings: dict[str, Any] = {
+        "to": luck.choice(["html", "html", "markdown", "text"]),
+        "block_tokens": luck.choice([0, 8, 128, 128]),
+        "fill": luck.choice(["skip", "skip", "stop"]),
+        "level": luck.choice(["lossless", "lossless", "text", "minimal"]),
+        "keep": luck.choice([(), (), ("href", "alt"), ("id", "start", "title", "value")]),
+    }
     query = luck.choice(["", "two", "what is one"])
-    made: Any = prune_html(page, query, budget=f"{budget} words", to=to)
-    assert len(made.text.split()) <= budget, f"{len(made.text.split())} words for {budget}"
-    if to == "html":
-        tree, again = parse(made.text).tree, prune_html(made.text, to="html")
-        after = parse(again.text).tree
-        assert _text(after) == _text(tree), "read and written again it is another page"
+    given: Any = page
+    if luck.random() < 0.1:
+        given = [*several(luck, page, pages)]
+        # The title of one of several pages stands under its label, where it is no title.
+        settings["keep"] = tuple(name for name in settings["keep"] if name != "title")
+    made = prune_html(given, query, budget=f"{budget} words", **settings)
+    tokens = int(COUNTER.count([made.text])[0]) if made.text else 0
+    assert tokens == made.tokens <= budget, f"{tokens} words for {budget}, {made.tokens} told"
+    if settings["to"] == "html":
+        wrong = faults(made.text)
+        assert not wrong, f"not well formed: {wrong[:3]}"
+        if "bare" not in made.flags:
+            level, keep = settings["level"], settings["keep"]
+            again = prune_html(made.text, budget="everything", level=level, keep=keep)
+            check_again(made.text, again)
+            if isinstance(given, bytes | str):
+                assert again.text == made.text, "read and written again it is another page"
 
 
-def _text(tree: Tree) -> str:
-    return "".join("".join(pair) for pair in zip(tree.texts, tree.tails, strict=True)).strip()
+def check_again(text: str, again: PrunedHtml) -> None:
+    """What came out and is read again has the same text, and nothing in it is hidden."""
+    first, second = ("".join(plain(said).split()) for said in (text, again.text))
+    assert second == first, "read and written again it has another text"
+    assert not again.removed, f"hidden content is left: {again.removed[0]}"
 
 
 def check_hidden(luck: Random) -> None:
     """What is hidden between the parts of a well-formed page is not in what is left."""
-    parts = [f"<p>{luck.choice('abc')}</p>", "<div><b>x</b>y</div>", "<ul><li>z</li></ul>"] * 2
-    parts += [luck.choice(HIDDEN).format(f"{SECRET} {i}") for i in range(luck.randint(1, 6))]
-    luck.shuffle(parts)
-    seen, _ = visible(parse("".join(parts)).tree)
-    made = clean(seen)
-    left = "".join((*made.texts, *made.tails, *map(str, made.attributes)))
-    assert SECRET not in left, f"hidden text is left of {''.join(parts)!r}"
+    page = around_secrets(luck)
+    for to in ("html", "markdown", "text"):
+        made = prune_html(page, SECRET, budget="everything", to=to)
+        assert SECRET not in made.text, f"hidden text is left of {page!r}"
 
 
-def run(
-    pages: int, seed: int, say: Callable[[str], object] = len, most_seconds: float = MOST_SECONDS
-) -> list[str]:
+@contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    """Raises ``Hangs`` when so much CPU time is spent."""
+    before = signal.signal(signal.SIGVTALRM, _give_up)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def _give_up(signum: int, frame: object) -> None:
+    del signum, frame
+    raise Hangs
+
+
+def check(number: int, seed: int, pages: list[str], most_seconds: float) -> Iterator[str]:
+    """What is wrong with one page, a line each."""
+    luck = Random(f"{seed} {number}")
+    page = as_given(luck, mutated(luck, pages))
+    start = spent = time.process_time()
+    try:
+        with no_longer_than(PATIENCE * most_seconds):
+            check_front(page)
+            start = time.process_time()
+            check_pruned(luck, page, pages)
+            spent = time.process_time()
+            check_hidden(luck)
+    except Exception as error:
+        yield f"page {number} of seed {seed}: {type(error).__name__}: {error}"[:300]
+    if spent - start > most_seconds:
+        yield f"page {number} of seed {seed}: took {spent - start:.1f} s, {len(page)} long"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some of the pages, for one of several processes."""
+
+    numbers: range
+    seed: int
+    most_seconds: float
+
+    def __call__(self) -> list[str]:
+        """What went wrong with them."""
+        return [
+            line
+            for number in self.numbers
+            for line in check(number, self.seed, _sources(), self.most_seconds)
+        ]
+
+
+@cache
+def _sources() -> list[str]:
+    return sources()
+
+
+def run(pages: int, seed: int, most_seconds: float = MOST_SECONDS) -> list[str]:
     """What went wrong, a line each; the pages are the same for the same seed.
 
     Args:
         pages: how many.
         seed: of everything that is drawn.
-        say: gets a line now and then, to show that it goes on.
         most_seconds: CPU seconds that a page may take.
     """
     given = sources()
-    wrong = []
-    for number in range(pages):
-        luck = Random(f"{seed} {number}")
-        page = as_given(luck, mutated(luck, given))
-        spent = 0.0
-        try:
-            check_front(page)
-            start = time.process_time()
-            check_pruned(luck, page)
-            spent = time.process_time() - start
-            check_hidden(luck)
-        except Exception as error:
-            wrong.append(f"page {number} of seed {seed}: {type(error).__name__}: {error}"[:300])
-        if spent > most_seconds:
-            wrong.append(f"page {number} of seed {seed}: took {spent:.1f} s, {len(page)} long")
-        if number % 1000 == 999:
-            say(f"{number + 1} pages, {len(wrong)} wrong")
-    return wrong
+    return [line for number in range(pages) for line in check(number, seed, given, most_seconds)]
 
 
-def main() -> int:
+def main(said: Sequence[str] | None = None) -> int:
     """The command: 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first page")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    wrong = run(options.pages, options.seed, print)
-    print("\n".join(wrong))
-    print(f"{options.pages} pages, {len(wrong)} wrong")
-    return int(bool(wrong))
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args(said)
+    end = options.first + options.pages
+    batches = [
+        Batch(range(at, min(at + BATCH, end)), options.seed, MOST_SECONDS)
+        for at in range(options.first, end, BATCH)
+    ]
+    found = done = 0
+    with ProcessPoolExecutor(options.workers) as pool:
+        for batch, wrong in zip(batches, pool.map(Batch.__call__, batches), strict=True):
+            done += len(batch.numbers)
+            found += len(wrong)
+            for line in wrong:
+                print(line, flush=True)
+            if done % 1000 < BATCH:
+                print(f"{done} pages, {found} wrong", flush=True)
+    print(f"{done} pages of seed {options.seed}, {found} wrong")
+    return int(bool(found))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ _CLOSES: dict[str, frozenset[str]] = {
     "rp": frozenset({"rt", "rp"}),
 }
 _P = frozenset({"p"})
+# The fast parser reads so much of a name: what this one read, that one may have to read again.
+_LONGEST = 100
 # How far up an end tag of an inline element looks for its start.
 _REACH = 8
 
@@ -97,7 +99,7 @@ class _Reader:
             self._text("<")
             return start + 1
         closing, name, attributes = found.groups()
-        name = name.lower()
+        name = name.lower()[:_LONGEST]
         if closing:
             self._end(name)
             return found.end()
@@ -196,5 +198,5 @@ def _attributes(text: str) -> dict[str, str]:
     for name, value in _ATTRIBUTE.findall(text):
         if value[:1] in ('"', "'"):
             value = value[1:-1] if len(value) > 1 and value[-1] == value[0] else value
-        found.setdefault(name.lower(), unescape(value))
+        found.setdefault(name.lower()[:_LONGEST], unescape(value))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -29,6 +30,8 @@ _RENAMED = {
     **dict.fromkeys(("iframe", "noembed", "noframes", "noscript", "script", "style"), "div"),
 }
 _SEPARATOR = "\x00"
+# A tag that was never closed leaves names such as ``<!doctype``, which nobody means.
+_ATTRIBUTE = re.compile(r"[^\s\"'<>/=]+\Z")
 
 
 def escaped(texts: Sequence[str]) -> list[str]:
@@ -60,17 +63,19 @@ def written_name(tag: str) -> str:
 
 
 def start_tag(tag: str, attributes: Mapping[str, str] | None) -> str:
-    """The start tag, its attributes in double quotes."""
+    """The start tag, its attributes in double quotes; those with no proper name are left out."""
     name = written_name(tag)
     if tag == "dialog":
         # One that is closed is hidden, and would not be here.
         attributes = {"open": "", **(attributes or {})}
     if not attributes:
         return f"<{name}>"
-    said = " ".join(
-        f'{key}="{_escape(value).replace(chr(34), "&quot;")}"' for key, value in attributes.items()
+    said = "".join(
+        f' {key}="{_escape(value).replace(chr(34), "&quot;")}"'
+        for key, value in attributes.items()
+        if _ATTRIBUTE.match(key)
     )
-    return f"<{name} {said}>"
+    return f"<{name}{said}>"
 
 
 def end_tag(tag: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import unicodedata
 from pathlib import Path
 
@@ -332,3 +333,22 @@ def test_hardly_any_answer_is_cut_in_two(language: str) -> None:
     assert cut <= 0.01 * total
     # And they are sentences: a paragraph of this set has several of them.
     assert sum(map(len, starts.values())) > 3 * len(starts)
+
+
+@pytest.mark.parametrize(
+    "unit", ["? ", "?", "! two", "``` two ", "“ two. ", "« two ", "‘‘‘ two ", "```\ntwo\n", "(“"]
+)
+def test_no_run_of_marks_takes_more_than_linear_time(unit: str) -> None:
+    few, many = unit * 3_000, unit * 30_000
+    start = time.process_time()
+    sentence_spans(few)
+    middle = time.process_time()
+    sentence_spans(many)
+    assert time.process_time() - middle < 30 * (middle - start) + 1.0
+
+
+def test_a_text_with_very_many_quotations_is_cut_where_sentences_end() -> None:
+    text = "One ‘word’ stands here. " * 1_500
+    spans = sentence_spans(text)
+    assert "".join(text[a:b] for a, b in spans) == text
+    assert {text[a:b] for a, b in spans} == {"One ‘word’ stands here. "}

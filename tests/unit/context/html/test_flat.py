@@ -6,6 +6,7 @@ import pytest
 from oracles.html_oracle import markup
 
 from datapruner.context.html.flat import parse_flat
+from datapruner.context.html.parse import parse
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,12 @@ def test_head_and_body_are_told_apart(page: str, tags: list[str]) -> None:
 
 def test_an_odd_name_becomes_a_span() -> None:
     assert list(parse_flat('<a"b>x').tree().tags) == ["html", "body", "span"]
+
+
+def test_both_parsers_read_as_much_of_a_name() -> None:
+    page = f"<p>a<{'b' * 300} {'c' * 300}=d>e</{'b' * 300}>f"
+    trees = parse_flat(page).tree(), parse(page).tree
+    for tree in trees:
+        assert [len(tag) for tag in tree.tags[2:]] == [1, 100]
+        assert tree.attributes[3] == {"c" * 100: "d"}
+        assert tree.tails[3] == "f"

@@ -128,6 +128,19 @@ def test_no_number_is_changed_where_there_is_no_ordered_list() -> None:
     assert renumbered(tree, told_numbers(tree)).attributes == tree.attributes
 
 
+@pytest.mark.parametrize("to", ["html", "markdown", "text"])
+@pytest.mark.parametrize("counter", ["words", "bytes"])
+def test_numbers_never_break_the_budget(to: str, counter: str) -> None:
+    html = (
+        "<ol start=98>" + "".join(f"<li>{'kettle' * (n % 3 == 1)} {n}" for n in range(12)) + "</ol>"
+    )
+    settings: dict[str, Any] = {"method": told, "block_tokens": 0, "counter": counter, "to": to}
+    most = prune_html(html, budget="everything", **settings).tokens
+    for budget in range(0, most + 2, 3):
+        made = prune_html(html, budget=f"{budget} tokens", **settings)
+        assert made.tokens <= min(budget, most)
+
+
 @given(st.data())
 def test_any_part_of_any_list_keeps_its_numbers_through_a_round_trip(data: Any) -> None:
     n = data.draw(st.integers(1, 8))

@@ -54,6 +54,13 @@ def test_attributes_are_quoted() -> None:
     assert start_tag("a", {"href": '"><b>&', "x": ""}) == '<a href="&quot;&gt;&lt;b&gt;&amp;" x="">'
 
 
+def test_attributes_whose_names_are_markup_are_left_out() -> None:
+    html = "<p a=b pri<!doctype q\"=c 'd=e lang=de>x"
+    tree = prepare(Given(html), "minimal", frozenset(), None).tree
+    assert render_tree(tree, "html") == '<p a="b" lang="de">x</p>'
+    assert start_tag("p", {"<": ""}) == "<p>"
+
+
 def test_void_elements_have_no_end_tag() -> None:
     assert (start_tag("br", None), end_tag("br")) == ("<br>", "")
 
