@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ MODULE = "python -m benchmarks.html.run"
 QUICK_QUESTIONS = 8
 QUICK_METHODS = ("lexical", "main", "bm25_chunks", "first", "oracle")
 OUTSIDE_QUESTIONS = 60
+PATHS_QUESTIONS = 24
 """Questions of a set that htmlrag is asked: it takes seconds to minutes for one."""
 ASKED_ALL = ("python_faq",)
 """Sets of which it is asked all: the yardstick is measured there."""
@@ -84,7 +86,8 @@ def measure(
         for method in names:
             slow = method.startswith(("htmlrag", "paths", "sentences"))
             is_part = slow and not (method.startswith("htmlrag") and name in ASKED_ALL)
-            asked = drawn(records, given.outside_questions) if is_part else records
+            few = min(given.outside_questions, PATHS_QUESTIONS if method == "paths" else math.inf)
+            asked = drawn(records, int(few)) if is_part else records
             cells.append(curves.cell(method, asked, given.model, given.python))
             print(f"{name} {method}", file=sys.stderr)
     return cells, data
