@@ -149,6 +149,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--python", help="an interpreter with htmlrag and trafilatura")
     parser.add_argument("--dataset", choices=SETS, help="this one alone")
     parser.add_argument("--method", choices=methods.METHODS, action="append", help="these alone")
+    parser.add_argument("--skip", choices=methods.METHODS, action="append", help="without these")
     parser.add_argument("--questions", type=int, help="of a set, at most")
     parser.add_argument("--outside-questions", type=int, default=OUTSIDE_QUESTIONS)
     parser.add_argument("--model", metavar="FOLDER", help="a sentence model; default: packaged")
@@ -172,7 +173,8 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = list(QUICK_METHODS if given.quick else methods.METHODS)
     if given.quick and given.python:
         wanted += ["trafilatura"]
-    names = available(given.method or wanted, given)
+    wanted = [name for name in given.method or wanted if name not in (given.skip or ())]
+    names = available(wanted, given)
     most = given.questions or (QUICK_QUESTIONS if given.quick else None)
     cells, data = measure(sets, names, most, given)
     if not cells:
