@@ -84,6 +84,8 @@ def measure(
         ]
         data[name] = {"questions": len(records), "fingerprint": fingerprint(texts)}
         for method in names:
+            if f"{name}:{method}" in given.skip:
+                continue
             slow = method.startswith(("htmlrag", "paths", "sentences"))
             is_part = slow and not (method.startswith("htmlrag") and name in ASKED_ALL)
             few = min(given.outside_questions, PATHS_QUESTIONS if method == "paths" else math.inf)
@@ -149,7 +151,13 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--python", help="an interpreter with htmlrag and trafilatura")
     parser.add_argument("--dataset", choices=SETS, help="this one alone")
     parser.add_argument("--method", choices=methods.METHODS, action="append", help="these alone")
-    parser.add_argument("--skip", choices=methods.METHODS, action="append", help="without these")
+    parser.add_argument(
+        "--skip",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="METHOD or SET:METHOD to leave out",
+    )
     parser.add_argument("--questions", type=int, help="of a set, at most")
     parser.add_argument("--outside-questions", type=int, default=OUTSIDE_QUESTIONS)
     parser.add_argument("--model", metavar="FOLDER", help="a sentence model; default: packaged")
@@ -173,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = list(QUICK_METHODS if given.quick else methods.METHODS)
     if given.quick and given.python:
         wanted += ["trafilatura"]
-    wanted = [name for name in given.method or wanted if name not in (given.skip or ())]
+    wanted = [name for name in given.method or wanted if name not in given.skip]
     names = available(wanted, given)
     most = given.questions or (QUICK_QUESTIONS if given.quick else None)
     cells, data = measure(sets, names, most, given)
