@@ -168,6 +168,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     given = options(arguments)
     words = f"{MODULE} {' '.join(sys.argv[1:] if arguments is None else arguments)}"
+    if given.python:
+        words = words.replace(given.python, "OTHER/bin/python")
     if given.table:
         done = table.main(results.latest(f"{QUESTION}-full"))
         return done or table.speed(results.latest(f"{QUESTION}-speed"))

@@ -50,7 +50,7 @@ def speed(result: dict[str, Any]) -> int:
         markdown(head, rows),
     ]
     for one in found["growth"]:
-        points = ", ".join(f"{size:,}: {ms:g} ms" for size, ms in one["cpu_ms"].items())
+        points = ", ".join(f"{int(size):,}: {ms:g} ms" for size, ms in one["cpu_ms"].items())
         parts.append(
             f"{one['shape']}: slope {one['slope']:.2f} of log CPU time over log size.\n{points}."
         )
