@@ -96,3 +96,10 @@ def test_a_scorer_that_warns_is_told_on_stderr(
 def test_stdin_is_a_page_too(process: Shell) -> None:
     done = process.ok("html", "-", "--query", "toaster", "--budget", "everything", stdin=PAGE)
     assert "<td>21 euros</td>" in done.out
+
+
+def test_what_stands_in_navigation_can_be_put_down(shell: Inside, page: Path) -> None:
+    asked = ("html", page.name, "--query", "home", "--budget", "4 words", "--to", "text")
+    assert "Home" in shell.ok(*asked).out
+    assert "Home" not in shell.ok(*asked, "--prior", "1").out
+    assert "prior is 2.0" in shell.refused(*asked, "--prior", "2")
