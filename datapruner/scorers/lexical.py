@@ -18,7 +18,25 @@ from datapruner.scorers.names import best_naming, names, places, titles
 from datapruner.scorers.occurrences import Occurrences
 from datapruner.scorers.terms import STOPPED, terms
 
-__all__ = ["Lexical", "bm25"]
+__all__ = ["Lexical", "bm25", "check_weights"]
+
+
+def check_weights(scorer: object, names: Sequence[str], shares: Sequence[str]) -> None:
+    """Refuse weights that no ranking could come from.
+
+    Args:
+        scorer: whose attributes they are.
+        names: of weights, finite and 0 or more.
+        shares: of weights in [0, 1].
+
+    Raises:
+        InputError: a weight out of range.
+    """
+    for name in (*names, *shares):
+        value = getattr(scorer, name)
+        if not (0 <= value <= (1 if name in shares else math.inf) and math.isfinite(value)):
+            bound = "in [0, 1]" if name in shares else "finite and 0 or more"
+            raise InputError(f"{name} is {value!r}; it must be {bound}.")
 
 
 def bm25(
@@ -90,12 +108,7 @@ class Lexical:
 
     def __post_init__(self) -> None:
         """Refuse weights that no ranking could come from."""
-        for name in ("k1", "b", "chunk", "lead", "bridge"):
-            value = getattr(self, name)
-            top = 1.0 if name == "b" else math.inf
-            if not (0 <= value <= top and math.isfinite(value)):
-                bound = "in [0, 1]" if name == "b" else "finite and 0 or more"
-                raise InputError(f"{name} is {value!r}; it must be {bound}.")
+        check_weights(self, ("k1", "chunk", "lead", "bridge"), shares=("b",))
 
     def __call__(self, items: Items, *, query: str | None = None, seed: int = 0) -> Scores:
         """Scores of the sentences; group codes say which chunk each is of.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,8 +11,7 @@ import numpy as np
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
 from datapruner.core.types import FloatArray
-from datapruner.errors import InputError
-from datapruner.scorers.lexical import bm25
+from datapruner.scorers.lexical import bm25, check_weights
 from datapruner.scorers.mentions import asked_words, mentions
 from datapruner.scorers.names import places, titles
 
@@ -63,12 +61,7 @@ class Passages:
 
     def __post_init__(self) -> None:
         """Refuse weights that no ranking could come from."""
-        for name in ("passage", "opening", "heading", "lead", "links"):
-            value = getattr(self, name)
-            top = 1.0 if name == "links" else math.inf
-            if not (0 <= value <= top and math.isfinite(value)):
-                bound = "in [0, 1]" if name == "links" else "finite and 0 or more"
-                raise InputError(f"{name} is {value!r}; it must be {bound}.")
+        check_weights(self, ("passage", "opening", "heading", "lead"), shares=("links",))
 
     def __call__(self, items: Items, *, query: str | None = None, seed: int = 0) -> Scores:
         """Scores of the blocks; group codes say which passage each is of.
