@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import compress
 
 from datapruner.context.html.build import COMMENT
@@ -45,8 +46,8 @@ def clean(tree: Tree, level: str = "lossless", *, keep: Collection[str] = ()) ->
     makes one space of every run of white space outside ``pre``, ``textarea`` and ``code``. The text
     stays as a browser shows it: where a box goes that stood between two words, there is a space,
     and items of ordered lists keep their numbers.
-    ``minimal`` leaves out comments alone. ``text`` is ``lossless`` with no inline elements left:
-    every block holds its text.
+    ``minimal`` leaves out comments alone, and white space around head and body. ``text`` is
+    ``lossless`` with no inline elements left: every block holds its text.
 
     Cleaning again changes nothing. The tree is not changed; hidden content is
     `datapruner.context.html.hiding`'s, and goes first.
@@ -71,7 +72,7 @@ def clean(tree: Tree, level: str = "lossless", *, keep: Collection[str] = ()) ->
             f"{', '.join(sorted(FEATURES))}." + nearest(strange[0], FEATURES)
         )
     if level == "minimal":
-        return _without_comments(tree)
+        return _without_air(_without_comments(tree))
     kept = frozenset(keep)
     tree = _without_comments(tree)
     made = _lossless(tree, kept, ATTRIBUTES | kept)
@@ -177,3 +178,21 @@ def _without_comments(tree: Tree) -> Tree:
     if COMMENT not in tree.tags:
         return tree
     return without_rows(tree, [row for row, tag in enumerate(tree.tags) if tag == COMMENT])
+
+
+def _without_air(tree: Tree) -> Tree:
+    """The tree without white space in html and head, of which parsers keep some and drop some."""
+    below = [row for row, above in enumerate(tree.parents) if above == 0]
+    if tree.tags[0] != "html" or not {"head", "body"}.issuperset(tree.tags[row] for row in below):
+        return tree
+    heads = {row for row in below if tree.tags[row] == "head"}
+    outer = {0, *heads}
+    behind = [*below, *(row for row, above in enumerate(tree.parents) if above in heads)]
+    texts, tails = list(tree.texts), list(tree.tails)
+    for said, rows in ((texts, outer), (tails, behind)):
+        for row in rows:
+            if _is_blank(said[row]):
+                said[row] = ""
+    if texts == tree.texts and tails == tree.tails:
+        return tree
+    return replace(tree, texts=texts, tails=tails)

@@ -7,6 +7,7 @@ from oracles.html_oracle import markup
 
 from datapruner.context.html.clean import clean
 from datapruner.context.html.parse import parse
+from datapruner.context.html.prune import prune_html
 from datapruner.context.html.tree import Tree
 from datapruner.errors import InputError
 
@@ -115,6 +116,24 @@ def test_minimal_leaves_out_comments_alone() -> None:
     assert cleaned(page, "minimal") == page.replace("<!-- b -->", "")
     tree = parse("<p>a").tree
     assert clean(tree, "minimal") is tree
+
+
+@pytest.mark.parametrize(
+    ("page", "left"),
+    [
+        ("<!> X", "<body>X</body>"),
+        ("</b>\n<p>X", "<p>X</p>"),
+        ("<html> <!x> <head> <meta> <title>a</title> </head> <body> X </body> <!x> </html>",
+         "<title>a</title><body> X </body>"),
+        ("<!x> <frameset><frame></frameset> X", None),
+    ],
+)  # fmt: skip
+def test_minimal_leaves_no_white_space_around_head_and_body(page: str, left: str | None) -> None:
+    # Where lxml keeps some, it drops it from what is read again: the page would change.
+    made = prune_html(page, budget="everything", level="minimal", keep=["title"]).text
+    assert left is None or made == left
+    again = prune_html(made, budget="everything", level="minimal", keep=["title"]).text
+    assert again == made
 
 
 def test_rows_lead_back_to_the_page_as_parsed() -> None:
