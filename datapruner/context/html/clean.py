@@ -181,15 +181,17 @@ def _without_comments(tree: Tree) -> Tree:
 
 
 def _without_air(tree: Tree) -> Tree:
-    """The tree without white space in html and head, of which parsers keep some and drop some."""
-    below = [row for row, above in enumerate(tree.parents) if above == 0]
+    """The tree without white space around the body's content, of which parsers keep just some."""
+    parents = tree.parents
+    below = [row for row, above in enumerate(parents) if above == 0]
     if tree.tags[0] != "html" or not {"head", "body"}.issuperset(tree.tags[row] for row in below):
         return tree
     heads = {row for row in below if tree.tags[row] == "head"}
-    outer = {0, *heads}
-    behind = [*below, *(row for row, above in enumerate(tree.parents) if above in heads)]
+    last = {above: row for row, above in enumerate(parents)}
+    behind = {row for row, above in enumerate(parents) if above == 0 or above in heads}
+    behind.update(last[row] for row in below if row in last)
     texts, tails = list(tree.texts), list(tree.tails)
-    for said, rows in ((texts, outer), (tails, behind)):
+    for said, rows in ((texts, (0, *below)), (tails, behind)):
         for row in rows:
             if _is_blank(said[row]):
                 said[row] = ""

@@ -53,21 +53,21 @@ INLINE = frozenset(
 )  # fmt: skip
 """Elements inside a line. A name that is in neither set counts as one, unless a block is in it."""
 
+PREFORMATTED = frozenset({"pre", "textarea", "code", "listing", "plaintext", "xmp", "samp", "kbd"})
+"""Elements whose white space means something."""
+
 STRUCTURAL = frozenset(
     {
-        *HEADINGS, *CELLS,
-        "a", "abbr", "article", "aside", "blockquote", "body", "button", "caption", "cite", "code",
-        "dd", "del", "details", "dfn", "dl", "dt", "fieldset", "figcaption", "figure", "footer",
-        "form", "head", "header", "html", "ins", "kbd", "label", "legend", "li", "main", "mark",
-        "math", "menu", "nav", "ol", "optgroup", "option", "pre", "q", "rb", "rp", "rt", "ruby",
-        "s", "samp", "select", "sub", "summary", "sup", "svg", "table", "tbody", "textarea",
-        "tfoot", "thead", "time", "title", "tr", "ul", "var",
+        *HEADINGS, *CELLS, *PREFORMATTED,
+        "a", "abbr", "article", "aside", "blockquote", "body", "button", "caption", "cite", "dd",
+        "del", "details", "dfn", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form",
+        "head", "header", "html", "ins", "label", "legend", "li", "main", "mark", "math", "menu",
+        "nav", "ol", "optgroup", "option", "q", "rb", "rp", "rt", "ruby", "s", "select", "sub",
+        "summary", "sup", "svg", "table", "tbody", "tfoot", "thead", "time", "title", "tr", "ul",
+        "var",
     }
 )  # fmt: skip
 """Elements that say what their content is: never replaced by what is inside them."""
-
-PREFORMATTED = frozenset({"pre", "textarea", "code", "listing", "plaintext", "xmp", "samp", "kbd"})
-"""Elements whose white space means something."""
 
 VOID = frozenset(
     {

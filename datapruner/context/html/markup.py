@@ -118,7 +118,10 @@ def bare_rows(tree: Tree) -> frozenset[int]:
         tree: a page.
     """
     return frozenset(
-        row for row in wrappers(tree) if not tree.attributes[row] and not _has_own_text(tree, row)
+        row
+        for row in wrappers(tree)
+        if not any(map(_ATTRIBUTE.match, tree.attributes[row] or ()))
+        and not _has_own_text(tree, row)
     )
 
 

@@ -125,15 +125,28 @@ def test_minimal_leaves_out_comments_alone() -> None:
         ("</b>\n<p>X", "<p>X</p>"),
         ("<html> <!x> <head> <meta> <title>a</title> </head> <body> X </body> <!x> </html>",
          "<title>a</title><body> X </body>"),
+        ("<!> <body>\n<p> a </p> <p>b</p>\n", "<p> a </p> <p>b</p>"),
+        ("<!><head <>T", "<body>T</body>"),
         ("<!x> <frameset><frame></frameset> X", None),
     ],
 )  # fmt: skip
-def test_minimal_leaves_no_white_space_around_head_and_body(page: str, left: str | None) -> None:
+def test_minimal_leaves_no_white_space_around_what_head_and_body_hold(
+    page: str, left: str | None
+) -> None:
     # Where lxml keeps some, it drops it from what is read again: the page would change.
     made = prune_html(page, budget="everything", level="minimal", keep=["title"]).text
     assert left is None or made == left
     again = prune_html(made, budget="everything", level="minimal", keep=["title"]).text
     assert again == made
+
+
+@pytest.mark.parametrize("tag", ["listing", "xmp", "plaintext", "pre", "samp", "kbd"])
+def test_preformatted_elements_are_no_wrappers(tag: str) -> None:
+    # Their white space was kept for what they are; without them it would mean something else.
+    once = clean(parse(f"i\n<e><{tag}><b>o  p</b></{tag}></e>").tree)
+    assert tag in once.tags
+    again = clean(once)
+    assert (list(again.texts), list(again.tails)) == (list(once.texts), list(once.tails))
 
 
 def test_rows_lead_back_to_the_page_as_parsed() -> None:
