@@ -14,8 +14,10 @@ __all__ = ["PINS", "Pin", "antecedent", "is_title", "read_pins"]
 Pin = Callable[[str], bool]
 
 _NUMBER = re.compile(r"\d")
+# No opening mark inside either, or each of many would be followed to the end of the text.
 _QUOTE = re.compile(
-    "\"[^\"]+\"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|「[^」]+」|『[^』]+』|(?<!\\w)'[^']+'(?!\\w)|‘[^’]+’(?!\\w)"
+    '"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|「[^「」]+」|『[^『』]+』'
+    "|(?<!\\w)'[^']+'(?!\\w)|‘[^‘’]+’(?!\\w)"
 )
 PINS = ("title", "numbers", "quotes")
 """The names of the built-in pins."""

@@ -67,6 +67,10 @@ _UNREADABLE = re.compile("[\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202
 # What sentencex takes a hundredth of a second for, at most; texts with more are cut into pieces.
 _OPENERS = "`“‘«»‹„"
 _MANY_OPENERS = 2000
+# Marks with no space behind them, which sentencex may take for ends; and the product of their
+# number and the length of a text above which that takes it some hundredths of a second.
+_TIGHT = re.compile(r"(?:[^\w\s\x00-\x7f]|[.!?])(?=\w)")
+_MANY_TIGHT = 20_000_000
 _PIECE = re.compile(r"(?s:.{1,4000}(?:(?<=\w)(?=\s)|\Z)|.{1,4000})")
 
 
@@ -224,13 +228,16 @@ def _may_end(text: str, match: re.Match[str], language: str) -> bool:
 
 
 def _pieces(text: str) -> list[str]:
-    """The text whole, or cut between words where it has very many marks that open quotations.
+    """The text whole, or cut between words where it has very many marks of some kinds.
 
-    sentencex looks from each of them for the one that closes it, through the rest of the text.
+    From each that opens a quotation, sentencex looks for the one that closes it through the rest of
+    the text; and for each end without a space behind it, it goes through the text from the start.
     """
-    if sum(map(text.count, _OPENERS)) < _MANY_OPENERS:
-        return [text]
-    return _PIECE.findall(text)
+    if sum(map(text.count, _OPENERS)) >= _MANY_OPENERS or (
+        not text.isascii() and len(_TIGHT.findall(text)) * len(text) >= _MANY_TIGHT
+    ):
+        return _PIECE.findall(text)
+    return [text]
 
 
 def _language_ends(text: str, language: str) -> list[int]:

@@ -14,7 +14,7 @@ from datapruner.scorers.terms import STOPPED, terms
 
 __all__ = ["best_naming", "names", "places", "titles"]
 
-_ASIDE = re.compile(r"\s*\([^()]*\)\s*\Z")
+_ASIDE = re.compile(r"\([^()]*\)\s*\Z")
 
 
 def titles(items: Items) -> dict[int, str]:

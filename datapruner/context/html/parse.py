@@ -165,8 +165,16 @@ def _is_empty(tree: Tree) -> bool:
 
 def _visible_length(page: str) -> int:
     """About how much text a page holds: what is left without comments and tags."""
-    stripped = _TAG.sub("", _COMMENT.sub("", page))
+    stripped = _without(_TAG, ">", _without(_COMMENT, "-->", page))
     return len(_WHITE.sub("", unescape(stripped)))
+
+
+def _without(pattern: re.Pattern[str], end: str, page: str) -> str:
+    """The page without what the pattern finds, which ends in ``end``."""
+    # Behind the last end there is nothing to find, and each beginning would be followed to the
+    # end of the page: time that grows with the square of their number.
+    last = page.rfind(end) + len(end)
+    return page if last < len(end) else pattern.sub("", page[:last]) + page[last:]
 
 
 def _without_controls(tree: Tree) -> Tree:

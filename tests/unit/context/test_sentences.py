@@ -336,8 +336,12 @@ def test_hardly_any_answer_is_cut_in_two(language: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["? ", "?", "! two", "``` two ", "“ two. ", "« two ", "‘‘‘ two ", "```\ntwo\n", "(“"]
-)
+    "unit",
+    [
+        "? ", "?", "! two", "``` two ", "“ two. ", "« two ", "‘‘‘ two ", "```\ntwo\n", "(“", "水。",
+        "水!", "é!", "አ።", "這。", "ا؟", "é!a ",
+    ],
+)  # fmt: skip
 def test_no_run_of_marks_takes_more_than_linear_time(unit: str) -> None:
     few, many = unit * 3_000, unit * 30_000
     start = time.process_time()
@@ -345,6 +349,13 @@ def test_no_run_of_marks_takes_more_than_linear_time(unit: str) -> None:
     middle = time.process_time()
     sentence_spans(many)
     assert time.process_time() - middle < 30 * (middle - start) + 1.0
+
+
+def test_a_long_paragraph_without_spaces_has_the_same_sentences_as_short_ones() -> None:
+    unit = "水壶的价格是十四欧元。它多少钱！“谁知道呢？”他说。"
+    once = split(unit)
+    assert len(once) > 2
+    assert split(unit * 3_000) == once * 3_000
 
 
 def test_a_text_with_very_many_quotations_is_cut_where_sentences_end() -> None:
