@@ -40,6 +40,7 @@ class Method:
         uses: optional packages it profits from.
         paper: where it comes from.
         summary: one line.
+        model: the scorer's parameter that names a model which users choose; "" for none.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Method:
     uses: tuple[str, ...]
     paper: str
     summary: str
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,7 @@ METHODS: dict[str, Method] = {
             uses=("sentence-transformers",),
             paper="arXiv:1908.10084",
             summary="cosine of a sentence and the question, from a bi-encoder",
+            model="embedder",
         ),
         Method(
             name="crossencoder",
@@ -250,6 +253,7 @@ METHODS: dict[str, Method] = {
             uses=("sentence-transformers",),
             paper="arXiv:2407.03627",
             summary="relevance of each sentence by itself, from a reranker that you name",
+            model="model",
         ),
         Method(
             name="sentences",
@@ -261,6 +265,7 @@ METHODS: dict[str, Method] = {
             uses=("onnxruntime",),
             paper="arXiv:2501.16214",
             summary="probability that a sentence answers, read together with its chunk",
+            model="model",
         ),
         Method(
             name="paths",
@@ -272,6 +277,7 @@ METHODS: dict[str, Method] = {
             uses=("torch", "transformers"),
             paper="arXiv:2411.02959",
             summary="chance that a block is the answer, by a language model that you name",
+            model="model",
         ),
         Method(
             name="main",

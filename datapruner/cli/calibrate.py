@@ -12,7 +12,16 @@ from datapruner.cli import options as opt
 from datapruner.cli.config import as_share
 from datapruner.cli.dataset import say_written
 from datapruner.cli.io import write_data, write_json
-from datapruner.cli.prompts import Antecedents, Beside, Counter, Language, MethodName, OnEmpty
+from datapruner.cli.prompts import (
+    Antecedents,
+    Beside,
+    Counter,
+    Language,
+    MethodName,
+    Model,
+    OnEmpty,
+    scorer_of,
+)
 from datapruner.errors import InputError, OutputError
 
 __all__ = ["calibrate"]
@@ -71,6 +80,7 @@ def calibrate(
     keep_answer: KeepAnswer = 0.95,
     confidence: Confidence = None,
     method: MethodName = None,
+    model: Model = None,
     held_out: HeldOut = None,
     counter: Counter = "words",
     pin: Pins = None,
@@ -97,7 +107,7 @@ def calibrate(
     share = _share(held_out)
     _check_out(examples, out, overwrite)
     pruner = ContextPruner(
-        method=DEFAULT_METHOD if method is None else method,
+        method=scorer_of(method or DEFAULT_METHOD, model),
         counter=counter,
         pins=("title",) if pin is None else tuple(name for name in pin if name != "none"),
         neighbours=neighbours,

@@ -21,8 +21,10 @@ from datapruner.cli.prompts import (
     Counter,
     Language,
     MethodName,
+    Model,
     OnEmpty,
     Threshold,
+    scorer_of,
 )
 from datapruner.errors import BudgetError, InputError
 
@@ -96,6 +98,7 @@ def chunks(
     threshold: Threshold = None,
     price: Price = None,
     method: MethodName = None,
+    model: Model = None,
     counter: Counter = "words",
     order: Order = "source",
     fill: opt.Fill = "skip",
@@ -121,7 +124,7 @@ def chunks(
         budget=budget,
         threshold=threshold,
         price=price,
-        method=DEFAULT_METHOD if method is None else method,
+        method=scorer_of(method or DEFAULT_METHOD, model),
         counter=counter,
         order=order,
         fill=fill,  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import typer
 
 from datapruner.cli import options as opt
 from datapruner.cli.io import say, write_data
-from datapruner.cli.prompts import Counter, MethodName, Threshold
+from datapruner.cli.prompts import Counter, MethodName, Model, Threshold
 from datapruner.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def html(
     budget: Limit = None,
     threshold: Threshold = None,
     method: MethodName = None,
+    model: Model = None,
     counter: Counter = "words",
     to: To = "html",
     level: Level = "lossless",
@@ -109,12 +110,15 @@ def html(
 
     What a reader of the page would not see is taken out first. Nothing is fetched.
     """
-    from datapruner.context.html.prune import HtmlPruner
+    from datapruner.context.html.prune import DEFAULT_METHOD, HtmlPruner
+    from datapruner.context.html.scoring import block_scorer
 
+    if model is not None and not query.strip():
+        raise InputError("--model reads the question, but there is none; give --query, too.")
     pruner = HtmlPruner(
         budget=budget,
         threshold=threshold,
-        method=method,
+        method=method if model is None else block_scorer(method or DEFAULT_METHOD, model),
         counter=counter,
         to=to,
         level=level,

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Antecedents", "Beside", "Counter", "Language", "MethodName", "OnEmpty", "Threshold"]
+__all__ = [
+    "Antecedents",
+    "Beside",
+    "Counter",
+    "Language",
+    "MethodName",
+    "Model",
+    "OnEmpty",
+    "Threshold",
+    "scorer_of",
+]
 
 Threshold = Annotated[
     float | None, typer.Option("--threshold", metavar="T", help="The lowest score that stays.")
@@ -14,6 +24,15 @@ Threshold = Annotated[
 MethodName = Annotated[
     str | None,
     typer.Option("--method", metavar="NAME", help="A context method; see `datapruner methods`."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|FOLDER",
+        help="What semantic, crossencoder, sentences or paths reads with: a folder, a GGUF file "
+        "for paths, or a name on the hub, which alone is ever fetched.",
+    ),
 ]
 Counter = Annotated[
     str,
@@ -39,3 +58,12 @@ OnEmpty = Annotated[
 Language = Annotated[
     str | None, typer.Option("--language", metavar="CODE", help="Of all chunks; default: guessed.")
 ]
+
+
+def scorer_of(method: str, model: str | None) -> Any:
+    """What the pruners of chunks take as their method: a name, or a scorer with the model named."""
+    if model is None:
+        return method
+    from datapruner.context.scoring import context_scorer
+
+    return context_scorer(method, model)

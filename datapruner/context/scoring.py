@@ -22,7 +22,7 @@ from datapruner.errors import (
     UnknownMethodError,
     nearest,
 )
-from datapruner.methods import METHODS, load
+from datapruner.methods import METHODS, Method, load
 from datapruner.scorers.staged import Staged
 
 __all__ = ["Scored", "chunk_scores", "context_scorer", "score_units"]
@@ -45,15 +45,18 @@ class Scored:
     ranked: bool = True
 
 
-def context_scorer(method: str | Scorer) -> Scorer:
+def context_scorer(method: str | Scorer, model: str | None = None) -> Scorer:
     """The scorer of a method of the context side, with its default parameters; a scorer as it is.
 
     Args:
         method: a registered name; two or more with ``>`` between them, the cheaper one first (see
             ``Staged``); or anything that follows the scorer protocol.
+        model: a folder, file or name, for the one method among them that reads with a model; None:
+            its default.
 
     Raises:
         UnknownMethodError: no such context method; the message names the nearest.
+        InputError: a model, and no method that takes one, or several.
     """
     if not isinstance(method, str):
         if not callable(method):
@@ -61,16 +64,39 @@ def context_scorer(method: str | Scorer) -> Scorer:
                 f"method is {method!r}; give a name or a scorer, which is called with items and a "
                 "query."
             )
+        if model is not None:
+            raise InputError("the method is a scorer; give it its model when you make it.")
         return method
-    if ">" in method:
-        first, _, rest = method.partition(">")
-        return Staged(context_scorer(first.strip()), context_scorer(rest.strip()))
+    names = [name.strip() for name in method.split(">")]
     known = [m.name for m in METHODS.values() if m.side == "context"]
-    if method not in known:
-        other = "is for data sets" if method in METHODS else "is unknown"
-        raise UnknownMethodError(f"method {method!r} {other}. {nearest(method, known)}")
-    scorer: Scorer = load(METHODS[method].scorer)()
+    for name in names:
+        if name not in known:
+            other = "is for data sets" if name in METHODS else "is unknown"
+            raise UnknownMethodError(f"method {name!r} {other}. {nearest(name, known)}")
+    if model is not None:
+        _check_model(names)
+    scorer, *others = [_made(METHODS[name], model) for name in reversed(names)]
+    for cheaper in others:
+        scorer = Staged(cheaper, scorer)
     return scorer
+
+
+def _made(method: Method, model: str | None) -> Scorer:
+    named = {method.model: model} if model is not None and method.model else {}
+    scorer: Scorer = load(method.scorer)(**named)
+    return scorer
+
+
+def _check_model(names: list[str]) -> None:
+    takers = [name for name in names if METHODS[name].model]
+    if len(takers) != 1:
+        every = [m.name for m in METHODS.values() if m.side == "context" and m.model]
+        who = " and ".join(map(repr, takers)) + " all read" if takers else f"{names[0]!r} reads"
+        how = "a model" if takers else "no model"
+        raise InputError(
+            f"{who} with {how}. Name one method that does, of {', '.join(every)}; in Python, each "
+            "scorer is given its own."
+        )
 
 
 def score_units(units: Units, scorer: Scorer, query: str, seed: int) -> Scored:

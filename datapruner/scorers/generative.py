@@ -171,7 +171,8 @@ class GenerativePaths:
         if self.model is None:
             raise InputError(
                 "no causal language model comes with datapruner. Name one: "
-                'GenerativePaths(model="HuggingFaceTB/SmolLM2-135M-Instruct"), or a folder.'
+                'GenerativePaths(model="HuggingFaceTB/SmolLM2-135M-Instruct"), or a folder; on the '
+                "command line --model."
             )
         if isinstance(self.model, str | Path):
             return CausalModel.load(self.model, self.device)

@@ -162,3 +162,10 @@ def test_no_jobs_are_no_error(shell: Inside, tmp_path: Path) -> None:
     done = shell.ok("chunks", "none.jsonl")
     assert done.out == ""
     assert "kept 0 of 0 tokens of 0 jobs" in done.err
+
+
+def test_a_method_reads_with_the_model_that_is_named(shell: Inside, jobs: Path) -> None:
+    asked = ("chunks", jobs.name, "--budget", "8 tokens", "--method", "semantic")
+    assert lines(shell.ok(*asked, "--model", "offline").out)[0]["text"]
+    assert "no-such-model" in shell.refused(*asked, "--model", "no-such-model")
+    assert "reads with no model" in shell.refused(*asked[:-1], "lexical", "--model", "m")

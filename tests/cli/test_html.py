@@ -72,6 +72,16 @@ def test_a_file_is_written_and_not_written_over(shell: Inside, page: Path, tmp_p
         (["none.html"], "none.html"),
         (["page.html", "--to", "pdf"], "to is 'pdf'"),
         (["page.html", "--keep", "color"], "color"),
+        (["page.html", "--model", "minilm"], "reads the question, but there is none"),
+        (["page.html", "--query", "x", "--model", "m"], "'lexical' reads with no model"),
+        (
+            ["page.html", "--query", "x", "--method", "semantic > paths", "--model", "m"],
+            "'semantic' and 'paths' all read with a model",
+        ),
+        (
+            ["page.html", "--query", "x", "--method", "lexical > paths", "--model", "nowhere"],
+            "'nowhere' is no folder and no .gguf file here",
+        ),
     ],
 )
 def test_what_the_user_can_mend_is_one_line(
@@ -103,3 +113,11 @@ def test_what_stands_in_navigation_can_be_put_down(shell: Inside, page: Path) ->
     assert "Home" in shell.ok(*asked).out
     assert "Home" not in shell.ok(*asked, "--prior", "1").out
     assert "prior is 2.0" in shell.refused(*asked, "--prior", "2")
+
+
+def test_a_method_reads_with_the_model_that_is_named(shell: Inside, page: Path) -> None:
+    asked = ("html", page.name, "--query", "What does the toaster cost?", "--to", "text")
+    asked = (*asked, "--budget", "8 words", "--method", "lexical > semantic", "--json")
+    # The words-only embedder comes with the package; a name that is none says that it was used.
+    assert json.loads(shell.ok(*asked, "--model", "offline").out)["text"]
+    assert "no-such-model" in shell.refused(*asked, "--model", "no-such-model")

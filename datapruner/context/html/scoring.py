@@ -28,19 +28,22 @@ MAIN = "main"
 """The method that needs no query."""
 
 
-def block_scorer(method: str | Callable[..., Scores]) -> Callable[..., Scores]:
+def block_scorer(
+    method: str | Callable[..., Scores], model: str | None = None
+) -> Callable[..., Scores]:
     """The scorer of a method, in the form that suits blocks; a scorer as it is.
 
     ``"lexical"`` weighs the words of a block together with those of its passage and its headings
     (see ``Passages``); ``"semantic"`` adds them to its cosines (see ``WithWords``).
 
     Args:
-        method: as ``context_scorer`` takes it.
+        method, model: as ``context_scorer`` takes them.
 
     Raises:
         UnknownMethodError: no such context method; the message names the nearest.
+        InputError: a model that no method takes.
     """
-    scorer = context_scorer(method)
+    scorer = context_scorer(method, model)
     return _of_blocks(scorer) if isinstance(method, str) else scorer
 
 
