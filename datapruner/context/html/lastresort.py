@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,13 +25,17 @@ __all__ = ["choose_best"]
 
 Count = Callable[[str], int]
 
+_TRIED = 64
+"""Rows that are looked at to fill a budget which has no room for tags: it has room for few."""
+
 
 def choose_best(
     blocks: Blocks, scores: Scores, wishes: Wishes, write: Writer, count: Count
 ) -> Decision:
     """The best row alone, cut to the budget: at the end of a word, with every tag closed.
 
-    Where even its tags cost more than the budget, its bare text, cut to fit.
+    Where even its tags cost more than the budget, its bare text, cut to fit; and the bare texts of
+    the next best rows, whole, as far as they fit, in the order of the page.
 
     Args:
         blocks, scores, wishes, write, count: as ``choose`` has them.
@@ -54,11 +58,31 @@ def choose_best(
         # Tags that are too dear are so whatever stands in them: no need to try many lengths.
         length = cut_to_fit(cut.text, price, limit) if price(1) <= limit else 0
         if length:
-            said = cut.said(length)
+            rows, said = [row], cut.said(length)
             flags = ("fallback", *cut.flags, *(["cut"] if length < len(cut.text) else []))
-            kept = _kept(nothing, row)
+            if isinstance(cut, _Bare) and length == len(cut.text) and wishes.fill == "skip":
+                rows += _next_best(cut, scores, ranked[1:_TRIED].tolist(), wanted, count, limit)
+                said = cut.said(length, rows)
+            kept = _kept(nothing, rows)
             return Decision(kept, said, count(said), before, cut.ends(length), flags)
     return Decision(nothing, "", 0, before, flags=("empty",))
+
+
+def _next_best(
+    cut: _Bare, scores: Scores, others: list[int], wanted: Budget, count: Count, limit: float
+) -> list[int]:
+    """Which rows still fit whole beside the best one, the best first."""
+    of_rows = wanted.share is not None and wanted.share_of == "items"
+    if of_rows or wanted.count is not None or wanted.per_group is not None:
+        return []
+    lowest = -np.inf if wanted.threshold is None else wanted.threshold
+    kept: list[int] = []
+    for row in others:
+        if scores.values[row] < lowest:
+            break
+        if count(cut.said(len(cut.text), [cut.row, *kept, row])) <= limit:
+            kept.append(row)
+    return kept
 
 
 @dataclass(frozen=True)
@@ -102,23 +126,25 @@ class _Bare:
     flags = ("bare",)
 
     def __init__(self, blocks: Blocks, write: Writer, row: int) -> None:
-        self.text, self.row, self.to = blocks.text(row), row, write.to
+        self.blocks, self.to = blocks, write.to
+        self.text, self.row = blocks.text(row), row
 
     def ends(self, length: int) -> dict[int, int]:
         """Where the row ends when so much of it is kept."""
         return {self.row: length}
 
-    def said(self, length: int) -> str:
-        """So much of it, escaped where the output is HTML."""
-        text = " ".join(self.text[:length].split())
+    def said(self, length: int, rows: Sequence[int] = ()) -> str:
+        """So much of it, with other rows whole, escaped where the output is HTML."""
+        texts = {row: self.blocks.text(row) for row in rows} | {self.row: self.text[:length]}
+        text = "\n".join(" ".join(texts[row].split()) for row in sorted(texts))
         return escaped([text])[0] if self.to == "html" else text
 
 
-def _kept(nothing: Selection, row: int) -> Selection:
+def _kept(nothing: Selection, rows: list[int]) -> Selection:
     reasons = nothing.reasons.copy()
-    reasons[with_ancestors(nothing.scores.items, [row])] = Reason.ANCESTOR
-    reasons[row] = Reason.FALLBACK
-    return replace(nothing, order=np.array([row], dtype=np.int64), reasons=reasons)
+    reasons[with_ancestors(nothing.scores.items, rows)] = Reason.ANCESTOR
+    reasons[rows] = Reason.FALLBACK
+    return replace(nothing, order=np.array(rows, dtype=np.int64), reasons=reasons)
 
 
 def _nothing(scores: Scores, wanted: Budget) -> Selection:

@@ -125,6 +125,23 @@ def test_where_no_tags_fit_there_is_bare_text() -> None:
     assert prune_html("<p>one &lt; two", "two", budget="3 tokens", to="text").text == "one < two"
 
 
+def test_bare_text_fills_the_budget_with_the_next_best_sentences() -> None:
+    heading = "<h2>All about kettles of this year and of the last one</h2>"
+    sections = (f"<p>Kettle {i} costs {i} &lt; 9. It is red.</p>" for i in range(9))
+    page = heading.join(["", *sections])
+    asked = {"query": "What does kettle 3 cost?", "to": "html"}
+    made = prune_html(page, budget="16 words", **asked)
+    assert made.text == "Kettle 3 costs 3 &lt; 9.\nIt is red."
+    assert {"fallback", "bare"} <= set(made.flags)
+    best, other = (block for block in made.kept if block.reason == "fallback")
+    assert (best.text, other.text) == ("Kettle 3 costs 3 < 9.", "It is red.")
+    assert prune_html(page, budget="16 words", fill="stop", **asked).text == made.text[:24]
+    for more in ("1 item", "1 per group"):
+        assert prune_html(page, budget=f"16 words, {more}", **asked).text == made.text[:24]
+    found = prune_html(page, budget="16 words", threshold=other.score + 1e-9, **asked)
+    assert found.text == made.text[:24]
+
+
 def test_nothing_fits_into_nothing() -> None:
     made = prune_html(PAGE, "toaster", budget="0 tokens")
     assert (made.text, made.tokens, made.kept) == ("", 0, ())
