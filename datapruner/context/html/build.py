@@ -16,6 +16,7 @@ COMMENT = "comment()"
 
 # Elements without content that libxml2 does not know: it would put all that follows inside them.
 _ENDLESS = frozenset({"bgsound", "command", "embed", "keygen", "source", "track", "wbr"})
+_NOTHING: Mapping[str, str] = {}
 # What may stand in a tag name: names with quotes or angle brackets could not be written out again.
 _NAME = re.compile(r"[a-z][a-z0-9:._\-]*\Z")
 
@@ -180,7 +181,14 @@ class SparingBuilder(Builder):
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """An element begins."""
-        told = tuple([pair for pair in attributes.items() if pair[0] in self._names])
-        if told not in self._known:
-            self._known[told] = dict(told)
-        super().start(tag, self._known[told])
+        if attributes:
+            names = self._names
+            if names.isdisjoint(attributes):
+                attributes = _NOTHING
+            else:
+                told = tuple([pair for pair in attributes.items() if pair[0] in names])
+                known = self._known.get(told)
+                if known is None:
+                    known = self._known[told] = dict(told)
+                attributes = known
+        Builder.start(self, tag, attributes)

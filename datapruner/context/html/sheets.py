@@ -13,15 +13,27 @@ __all__ = ["Sheet", "read_sheets"]
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 # One element by its name, id and classes; nothing about what it stands in, or its state.
-_SIMPLE = re.compile(r"([a-z][-\w]*+)?+((?:[.#](?:[-\w]|\\.)++)*+)\Z", re.IGNORECASE)
+_SIMPLE = re.compile(
+    r"(?:(?:html|body)\s++)*+(\*|[a-z][-\w]*+)?+((?:[.#](?:[-\w]|\\.)++)*+)\Z", re.IGNORECASE
+)
 _PART = re.compile(r"([.#])((?:[-\w]|\\.)++)")
 _WIDTH = re.compile(r"\(\s*(min|max)-width\s*:\s*([\d.]+)(px|em|rem)\s*\)")
-# What a rule that hides has in it, and what stands close before that. Looked for one by one: that
-# is many times faster than reading every rule of a style sheet of half a megabyte.
-_HINTS = (("none", "display"), ("hidden", "visib"), ("collapse", "visib"), ("opacity:0", ""),
-          ("opacity: 0", ""), ("font-size:0", ""), ("font-size: 0", ""), ("text-indent", ""),
-          ("-999", ""), ("clip", ""), ("transparent", "color"))  # fmt: skip
-_CLOSE = 16
+# Names and values may be written with letters as numbers, or with a mark before a letter. Those of
+# other characters, such as icons, are left.
+_LETTER = re.compile(
+    r"\\(?:0{0,4}([46][\da-f]|[57][\da])(?![\da-f])[ \t\n\r\f]?|([g-z]))", re.IGNORECASE
+)
+# What the value of a property that hides begins with, behind the end of its name. Rules with none
+# of these are never read: that is many times faster on a style sheet of half a megabyte.
+_HINT = re.compile(
+    r":(?:(?<=[y\s]:)\s*+(?:none|hidden|collapse|\.?0)"
+    r"|(?:(?<=eight:)|(?<=width:)|(?<=-size:)|(?<=[\s{;]font:)|(?<=scale:)|(?<=\s:))\s*+\.?0"
+    r"|(?<=[r\s]:)\s*+(?:transparent|rgba|hsla)"
+    r"|\s*+(?:-\d\d\d|-\d+e|scale|translate|rect|inset|polygon|circle|ellipse))",
+    re.IGNORECASE | re.ASCII,
+)
+_SIZE = re.compile("width|height|orientation|ratio", re.IGNORECASE)
+_AT = re.compile(r"@([-\w]++)([^{]*+)")
 # The window for which rules that ask for its width hold.
 _WINDOW = 1280.0
 # Rules kept of those about one class, id or name: nobody writes more, except to waste our time.
@@ -123,14 +135,15 @@ def read_sheets(sheets: Iterable[str], has: Callable[[str], bool]) -> Sheet:
     """The rules of some style sheets that decide whether elements are seen.
 
     Read are rules for single elements: ``p``, ``.note``, ``#menu``, ``div.note.small`` and lists of
-    these. What hides elements must not depend on the size of the window; what shows them again may
-    stand in a ``@media`` that holds on a wide screen. Others are passed over.
+    these, with ``body`` before them or not. What hides elements must not depend on the size of the
+    window; what shows them again may stand in a ``@media`` that holds on a wide screen. Others are
+    passed over.
 
     Args:
         sheets: texts in CSS, in the order of the page. Nothing in them is an error.
         has: whether the page has an element of a name, of a class after a dot, of an id after #.
     """
-    texts = [_COMMENT.sub(" ", css) for css in sheets]
+    texts = [_plain(css) for css in sheets]
     hiding = frozenset(key for css in texts for key in _hiding(css, has))
     if not hiding:
         return Sheet((), hiding)
@@ -146,34 +159,57 @@ def read_sheets(sheets: Iterable[str], has: Callable[[str], bool]) -> Sheet:
     return Sheet(rules, hiding)
 
 
+def _plain(css: str) -> str:
+    """The same rules without comments, and with letters as letters."""
+    if "/*" in css:
+        css = _COMMENT.sub(" ", css)
+    if "\\" in css:
+        css = _LETTER.sub(_letter, css)
+    return css.replace("<!--", "").replace("-->", "") if "-->" in css or "<!--" in css else css
+
+
+def _letter(match: re.Match[str]) -> str:
+    return match[2] or chr(int(match[1], 16))
+
+
 def _hiding(css: str, has: Callable[[str], bool]) -> Iterator[str]:
     """The names of the page that some rule hides the elements of."""
-    hits = sorted(place for hint, before in _HINTS for place in _places(css, hint, before))
-    done = depth = 0
-    for hit in hits:
+    done = depth = counted = 0
+    at = -1
+    for found in _HINT.finditer(css):
+        hit = found.start()
         if hit < done:
             continue
         end = css.find("}", hit)
-        if end < 0:
-            return
+        end = len(css) if end < 0 else end
         start = css.rfind("{", done, end)
-        until = start if start >= 0 else end
-        before = max(css.rfind(sign, done, until) for sign in "{};") + 1
-        depth += css.count("{", done, until) - css.count("}", done, until) - (start < 0)
-        selectors, done = css[max(before, done) : until], end + 1
-        if depth == 0 and start >= 0:
-            keys = [next(rule.keys()) for rule in _rules(selectors, {}, 0)]
+        if start >= 0:
+            before = max([css.rfind(sign, done, start) for sign in "{};"]) + 1
+            keys = _keys(css[max(before, done) : start])
             if any(map(has, keys)) and hidden_by(declarations(css[start + 1 : end])):
-                yield from keys
+                # Braces are counted where it matters alone.
+                depth += css.count("{", counted, start) - css.count("}", counted, start)
+                at = max(at, css.rfind("@", counted, start))
+                counted = start
+                if depth == 0 or (depth == 1 and _holds_always(css, at)):
+                    yield from keys
+        done = end + 1
 
 
-def _places(text: str, part: str, before: str) -> Iterator[int]:
-    """Where a text has a part that something stands close before."""
-    place = text.find(part)
-    while place >= 0:
-        if before in text[max(place - _CLOSE, 0) : place]:
-            yield place
-        place = text.find(part, place + 1)
+def _keys(selectors: str) -> list[str]:
+    """What the rules for single elements are best found by: see ``_Rule.keys``."""
+    keys = []
+    for selector in selectors.split(","):
+        found = _SIMPLE.match(selector.strip())
+        if found is not None:
+            tag, names = found.groups("")
+            if names.count(".") + names.count("#") > 1 or "\\" in names:
+                (rule,) = _rules(selector, {}, 0)
+                keys.append(next(rule.keys()))
+            else:
+                # One class or id, as nearly always, or a name.
+                keys.append(names or tag.lower())
+    return [key for key in keys if key and key != "*"]
 
 
 def _about(css: str, names: re.Pattern[str]) -> Iterator[tuple[str, str]]:
@@ -185,8 +221,9 @@ def _about(css: str, names: re.Pattern[str]) -> Iterator[tuple[str, str]]:
         at = max(at, css.rfind("@", done, found.start()))
         start = css.find("{", found.end())
         end = css.find("}", found.end())
-        if end < 0 or start < 0:
+        if start < 0:
             return
+        end = len(css) if end < 0 else end
         if end < start:  # a name inside the braces of some rule: a colour, say
             depth += css.count("{", done, end) - css.count("}", done, end) - 1
             done = end + 1
@@ -205,8 +242,17 @@ def _about(css: str, names: re.Pattern[str]) -> Iterator[tuple[str, str]]:
 
 def _holds(css: str, at: int) -> bool:
     """Whether the rules inside the braces behind an ``@`` hold on a wide screen."""
-    kind, _, query = css[at : css.find("{", at)].lower().partition(" ")
-    return kind == "@media" and is_for_screens(query)
+    found = _AT.match(css, at)
+    kind, query = (found[1].lower(), found[2].lower()) if found else ("", "")
+    if kind == "supports":
+        return not query.lstrip().startswith("not")
+    return kind == "layer" or (kind == "media" and is_for_screens(query))
+
+
+def _holds_always(css: str, at: int) -> bool:
+    """Whether they hold whatever the size of the window."""
+    found = _AT.match(css, at)
+    return found is not None and not _SIZE.search(found[2]) and _holds(css, at)
 
 
 def is_for_screens(query: str) -> bool:
@@ -235,6 +281,6 @@ def _rules(selectors: str, style: Mapping[str, str], place: int) -> Iterator[_Ru
         parts = [(kind, name.replace("\\", "")) for kind, name in _PART.findall(found[2])]
         ids = [name for kind, name in parts if kind == "#"]
         classes = frozenset(name for kind, name in parts if kind == ".")
-        tag = (found[1] or "").lower()
+        tag = (found[1] or "").lower().strip("*")
         weight = _Weight(len(ids), len(classes), int(bool(tag)), place)
         yield _Rule(weight, tag, ids[0] if ids else "", classes, style)
