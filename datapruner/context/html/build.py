@@ -17,8 +17,9 @@ COMMENT = "comment()"
 # Elements without content that libxml2 does not know: it would put all that follows inside them.
 _ENDLESS = frozenset({"bgsound", "command", "embed", "keygen", "source", "track", "wbr"})
 _NOTHING: Mapping[str, str] = {}
-# What may stand in a tag name: names with quotes or angle brackets could not be written out again.
-_NAME = re.compile(r"[a-z][a-z0-9:._\-]*\Z")
+# What may stand in a tag name: names with quotes or angle brackets could not be written out again,
+# and of isindex parsers differ whether it has an end tag.
+_NAME = re.compile(r"(?!isindex\Z)[a-z][a-z0-9:._\-]*\Z")
 
 
 class Builder:

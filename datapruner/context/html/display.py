@@ -72,7 +72,7 @@ STRUCTURAL = frozenset(
 VOID = frozenset(
     {
         "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input",
-        "isindex", "keygen", "link", "meta", "param", "source", "track", "wbr",
+        "keygen", "link", "meta", "param", "source", "track", "wbr",
     }
 )  # fmt: skip
 """Elements without an end tag."""

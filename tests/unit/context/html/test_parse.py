@@ -36,6 +36,7 @@ def test_a_page_without_text_is_a_tree_and_flagged(page: bytes | str) -> None:
         ("<ul><li>a<li>b</ul>", "<ul><li>a</li><li>b</li></ul>"),
         ("<x-card><o:p>t</o:p></x-card>", "<x-card><o:p>t</o:p></x-card>"),
         ("<a<b>x", "<span>x</span>"),
+        ("<isindex>x", "<span></span>x"),
         ("<p id=a>x<p id=a>y", '<p id="a">x</p><p id="a">y</p>'),
         ("x &amp; &lt;b> &#233; &nosuch;", "x & <b> é &nosuch;"),
         ("a<embed>b<p>c<wbr>d</p>", "a<embed></embed>b<p>c<wbr>d</p>"),
