@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 from typing import Any
@@ -43,12 +43,14 @@ class Hangs(Exception):
 def check_front(page: bytes | str) -> None:
     """Parsing, hiding and cleaning: a tree each time, and cleaning again changes nothing."""
     seen, _ = visible(parse(page).tree)
+    assert list(seen.ends) == list(replace(seen).ends), "hiding tells wrong ends"
     for level in LEVELS:
         once = clean(seen, level)
         again = clean(once, level)
         assert list(again.texts) == list(once.texts), f"cleaning {level} again changes texts"
         assert list(again.tags) == list(once.tags), f"cleaning {level} again changes elements"
         assert not {"script", "style", "comment()"} & set(once.tags)
+        assert list(once.ends) == list(replace(once).ends), f"cleaning {level} tells wrong ends"
 
 
 def check_pruned(luck: Random, page: bytes | str, pages: list[str]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import compress
 
+import numpy as np
+
 from datapruner.context.html.build import COMMENT
 from datapruner.context.html.collapse import EMPTY, compact
 from datapruner.context.html.display import PREFORMATTED
@@ -99,7 +101,7 @@ def _lossless(tree: Tree, keep: frozenset[str], names: frozenset[str]) -> Tree:
         _collapsed(tree.tails, [(start + 1, end) for start, end in spans]),
         _attributes(tree, names),
         tree.origins,
-    )
+    ).knowing(np.asarray(tree.ends))
     if "src" in keep:
         return compact(bare, spans, {}, EMPTY | {"img"})
     return compact(bare, spans, _images(tree) if "alt" in keep else {})

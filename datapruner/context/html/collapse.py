@@ -5,8 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 
+import numpy as np
+
 from datapruner.context.html.display import BLOCK, INLINE, INLINE_BLOCK, STRUCTURAL
-from datapruner.context.html.tree import Tree
+from datapruner.context.html.tree import Tree, packed
 
 __all__ = ["EMPTY", "compact"]
 
@@ -196,11 +198,14 @@ class _Writer:
                 slots, slot = (texts, new) if last < 0 else (tails, last)
                 if slots[slot][-1:] == " ":
                     slots[slot] = slots[slot][:-1]
+        kept = np.array(rows, dtype=np.int32)
+        # Rows that stay before the end of each: where it ends among them.
+        ends = np.searchsorted(kept, np.asarray(tree.ends)[kept])
         return Tree(
-            [tree.tags[row] for row in rows],
+            list(map(tree.tags.__getitem__, rows)),
             array("i", self.parents),
             texts,
             tails,
-            [tree.attributes[row] for row in rows],
-            array("i", [tree.origins[row] for row in rows]),
-        )
+            list(map(tree.attributes.__getitem__, rows)),
+            packed(np.asarray(tree.origins)[kept]),
+        ).knowing(ends)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Sequence
-from itertools import accumulate, compress
+from typing import TypeVar
 
-from datapruner.context.html.tree import Tree
+import numpy as np
+
+from datapruner.context.html.tree import Tree, packed
 
 __all__ = ["without_rows"]
+
+_T = TypeVar("_T")
 
 
 def without_rows(tree: Tree, rows: Sequence[int], spaced: Collection[int] = ()) -> Tree:
@@ -27,20 +30,34 @@ def without_rows(tree: Tree, rows: Sequence[int], spaced: Collection[int] = ()) 
     texts, tails = list(tree.texts), list(tree.tails)
     _move_tails(tree, rows, spaced, texts, tails)
     ends = tree.ends
-    stays = bytearray(b"\1") * len(tree)
+    stays = np.ones(len(tree), dtype=bool)
+    # What stays between the removed rows is copied in one piece.
+    between = []
+    start = 0
     for row in rows:
-        stays[row : ends[row]] = bytes(ends[row] - row)
-    place = array("i", accumulate(stays, initial=0))
-    parents = array("i", map(place.__getitem__, compress(tree.parents, stays)))
+        stays[row : ends[row]] = False
+        between.append((start, row))
+        start = ends[row]
+    between.append((start, len(tree)))
+    place = np.zeros(len(tree) + 1, dtype=np.int32)
+    np.cumsum(stays, out=place[1:])
+    parents = place[np.asarray(tree.parents)[stays]]
     parents[0] = -1
     return Tree(
-        list(compress(tree.tags, stays)),
-        parents,
-        list(compress(texts, stays)),
-        list(compress(tails, stays)),
-        list(compress(tree.attributes, stays)),
-        array("i", compress(tree.origins, stays)),
-    )
+        _joined(tree.tags, between),
+        packed(parents),
+        _joined(texts, between),
+        _joined(tails, between),
+        _joined(tree.attributes, between),
+        packed(np.asarray(tree.origins)[stays]),
+    ).knowing(place[np.asarray(ends)[stays]])
+
+
+def _joined(column: Sequence[_T], between: list[tuple[int, int]]) -> list[_T]:
+    joined: list[_T] = []
+    for start, end in between:
+        joined += column[start:end]
+    return joined
 
 
 def _move_tails(
