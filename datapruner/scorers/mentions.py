@@ -67,19 +67,20 @@ def mentions(texts: Sequence[str], asked: Mapping[str, str]) -> FloatArray:
     counts = np.zeros((len(texts), len(asked)))
     if not counts.size:
         return counts
-    lowered = [_lowered(text) for text in texts]
-    joined = "\n".join(["", *lowered, ""])
-    starts = np.fromiter(accumulate([len(text) + 1 for text in lowered]), np.int64, len(texts))
+    joined = "\n".join(["", *texts, ""])
+    if joined.isascii():
+        joined = joined.lower()
+    else:
+        # Some texts are of another length then.
+        texts = [unicodedata.normalize("NFKC", text).lower() for text in texts]
+        joined = "\n".join(["", *texts, ""])
+    starts = np.fromiter(accumulate([len(text) + 1 for text in texts]), np.int64, len(texts))
     for column, (word, how) in enumerate(asked.items()):
         places = _places(joined, word, how)
         if places:
             rows = np.searchsorted(starts, places, side="right")
             counts[:, column] = np.bincount(rows, minlength=len(texts))
     return counts
-
-
-def _lowered(text: str) -> str:
-    return (text if text.isascii() else unicodedata.normalize("NFKC", text)).lower()
 
 
 def _places(joined: str, word: str, how: str) -> list[int]:

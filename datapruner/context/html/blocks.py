@@ -54,16 +54,16 @@ class Blocks:
     """
 
     pages: tuple[Page, ...]
-    page: list[int]
-    row: list[int]
+    page: Sequence[int]
+    row: Sequence[int]
     kind: list[str]
-    first: list[int]
-    last: list[int]
-    begin: list[int]
-    start: list[int]
-    end: list[int]
+    first: Sequence[int]
+    last: Sequence[int]
+    begin: Sequence[int]
+    start: Sequence[int]
+    end: Sequence[int]
     items: Items
-    sections: list[int]
+    sections: Sequence[int]
     lengths: tuple[Lengths, ...] = field(repr=False)
 
     def __len__(self) -> int:
@@ -121,7 +121,7 @@ def _blocks(
     pages: tuple[Page, ...], columns: Columns, lengths: tuple[Lengths, ...], counter: TokenCounter
 ) -> Blocks:
     columns.turn()
-    n = len(columns.row)
+    n = len(columns)
     shell = columns.settle_headings()
     marks = LateMarks(
         Stretches(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import compress
-from typing import Any, Protocol
+from itertools import compress, islice
+from typing import Protocol
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from datapruner.context.chunk import encodable
 from datapruner.context.html.page import Pieces, counted, running
 from datapruner.context.html.roles import MEDIA, is_block
 from datapruner.context.html.scopes import Scopes
-from datapruner.context.html.tree import Tree
+from datapruner.context.html.tree import Tree, packed
 from datapruner.core.types import FloatArray
 from datapruner.tokens import TokenCounter
 
@@ -72,13 +72,25 @@ class _Place(Protocol):
     scopes: Scopes
 
 
+_NUMBERS = 9
+
+
 class Columns:
-    """The columns of ``Blocks`` as they grow: one tuple a row, turned once at the end."""
+    """The columns of ``Blocks`` as they grow: numbers in one array, turned once at the end."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[Any, ...]] = []
+        # Numbers by themselves would take ten times the memory of a small block.
+        self._numbers = array("i")
+        self.kind: list[str] = []
+        self.text: list[str] = []
+        self.title: list[str] = []
+        self.tags = array("d")
         self._told: tuple[int, int] = (-1, -1)
         self._sections = -1
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.kind)
 
     def add(
         self,
@@ -100,42 +112,20 @@ class Columns:
         if told != self._told:
             self._told = told
             self._sections += 1
-        title = scopes.titles[scopes.top]
-        self._rows.append(
-            (
-                at.code,
-                row,
-                kind,
-                first,
-                last,
-                begin,
-                start,
-                end,
-                parent,
-                text,
-                title,
-                self._sections,
-                tags,
-            )
-        )
-        return len(self._rows) - 1
+        self._numbers.extend((at.code, row, first, last, begin, start, end, parent, self._sections))
+        self.kind.append(kind)
+        self.text.append(text)
+        self.title.append(scopes.titles[scopes.top])
+        self.tags.append(tags)
+        return len(self.kind) - 1
 
     def turn(self) -> None:
-        """Make columns of the rows: one list for each field."""
-        columns = [list(column) for column in zip(*self._rows, strict=True)] or [[]] * 13
-        self.page: list[int] = columns[0]
-        self.row: list[int] = columns[1]
-        self.kind: list[str] = columns[2]
-        self.first: list[int] = columns[3]
-        self.last: list[int] = columns[4]
-        self.begin: list[int] = columns[5]
-        self.start: list[int] = columns[6]
-        self.end: list[int] = columns[7]
-        self.parent: list[int] = columns[8]
-        self.text: list[str] = columns[9]
-        self.title: list[str] = columns[10]
-        self.section: list[int] = columns[11]
-        self.tags: list[float] = columns[12]
+        """Make columns of the numbers: an array for each field."""
+        table = np.frombuffer(self._numbers, dtype=np.int32).reshape(-1, _NUMBERS)
+        columns = map(packed, table.T)
+        self.page, self.row, self.first, self.last, self.begin = islice(columns, 5)
+        self.start, self.end, self.parent, self.section = columns
+        del table, self._numbers
 
     def settle_headings(self) -> list[bool]:
         """Which rows are never offered: shells, and headings with something under them.
@@ -156,22 +146,21 @@ class Columns:
 
     def costs(self, lengths: Sequence[Lengths], counter: TokenCounter) -> FloatArray:
         """Shape (n,): tokens of each row as rendered, shells those of their tags."""
-        n = len(self.row)
-        prices = np.zeros(n)
-        page = np.array(self.page, dtype=np.int64)
+        prices = np.zeros(len(self))
+        page = np.asarray(self.page)
         for code, length in enumerate(lengths):
             rows = np.flatnonzero(page == code)
             if not rows.size:
                 continue
             low, high = int(rows[0]), int(rows[-1]) + 1
-            first = np.array(self.first[low:high], dtype=np.int64)
-            last = np.array(self.last[low:high], dtype=np.int64)
-            begin = np.array(self.begin[low:high], dtype=np.int64)
+            first = np.asarray(self.first)[low:high]
+            last = np.asarray(self.last)[low:high]
+            begin = np.asarray(self.begin)[low:high]
             # A whole element's stretch is an odd number of pieces, and so is that of a run: half
             # of it, its tags, are those of the element and of all in it, or of those in the run.
             whole = np.array([k not in ("own_text", "sentence") for k in self.kind[low:high]])
             inside = begin + (last - first) // 2 + whole
-            tokens = np.array(length.tokens_before, dtype=np.float64)
+            tokens = np.asarray(length.tokens_before)
             inner = tokens[last] - tokens[first]
             prices_before = np.asarray(length.prices_before)
             tags = prices_before[inside] - prices_before[begin]

@@ -6,15 +6,17 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from datapruner.core.types import IntArray
 
 __all__ = ["Tree", "packed"]
 
 
-def packed(numbers: IntArray) -> array[int]:
+def packed(numbers: npt.NDArray[np.signedinteger[Any]]) -> array[int]:
     """Whole numbers as a plain array: unlike one of numpy's it gives plain numbers, and faster.
 
     Args:
