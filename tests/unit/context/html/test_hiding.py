@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from oracles.html_oracle import shown
 
@@ -342,6 +344,20 @@ def test_a_sheet_with_many_hidden_classes_is_read_in_time() -> None:
     text, removed = seen(page + "end")
     assert text == "end"
     assert len(removed) == 2_001
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a{color:rgba(", "a{transform:scale(1,", ".x{display:none", "}", "{", "@media{", ".a,",
+        "\\6", ":none", "/*", ".x.y.z", ".x{display:none}@", ":0;:0", "a{b:c}.x{opacity:0}", "<!--",
+    ],
+)  # fmt: skip
+def test_no_sheet_takes_long(unit: str) -> None:
+    page = f"<style>{unit * (200_000 // len(unit))}</style><p class=x>a"
+    start = time.process_time()
+    seen(page)
+    assert time.process_time() - start < 2
 
 
 def test_invisible_characters_are_taken_out_and_named() -> None:
