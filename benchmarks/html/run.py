@@ -1,9 +1,10 @@
 """Does the answer survive the pruning of a page? ``python -m benchmarks.html.run --quick``.
 
-``--quick`` proves in a few minutes that it runs; ``--full`` makes the table; ``--table`` writes the
-newest results into README.md; ``--speed`` measures CPU times and memory. ``--python`` names an
-interpreter with htmlrag and trafilatura; without it these are left out. Finished cells are
-remembered outside the repository, so a stopped run is continued by the same command.
+``--quick`` proves in a few minutes that it runs; ``--full`` makes the table of questions,
+``--main`` that of main content; ``--speed`` measures CPU times and memory; ``--table`` writes the
+newest results into README.md. ``--python`` names an interpreter with htmlrag and trafilatura;
+without it these are left out. Finished cells are remembered outside the repository, so a stopped
+run is continued by the same command.
 """
 
 from __future__ import annotations
@@ -95,9 +96,7 @@ def measure(
     return cells, data
 
 
-def report(
-    kind: str, cells: Entries, data: dict[str, Any], main: Entries, words: str, python: str | None
-) -> None:
+def report(kind: str, cells: Entries, data: dict[str, Any], words: str, python: str | None) -> None:
     """Write the result file and print its one line."""
     entries = [entry for cell in cells for entry in curves.curve(cell)]
     pairs = [
@@ -109,7 +108,7 @@ def report(
         and ours["dataset"] == theirs["dataset"]
         for pair in curves.versus(ours, theirs)
     ]
-    judged = targets.judged(entries, pairs, main)
+    judged = targets.of_questions(entries, pairs)
     payload = {
         "mode": kind,
         "environment": env.stamp(words),
@@ -119,7 +118,6 @@ def report(
         "counter": f"WordPiece of {methods.MODEL_PACKAGE}",
         "resamples": curves.RESAMPLES,
         "targets": judged,
-        "main_content": main,
         "curves": entries,
         "against": pairs,
     }
@@ -134,9 +132,23 @@ def report(
             for one in entries
             if one["budget"] == 1024
         },
-        "main_content": [one for one in main if "difference" in one],
         "targets_met": f"{sum(one['met'] for one in judged)}/{len(judged)}",
         "missed": [f"{one['dataset']}: {one['target']}" for one in judged if not one["met"]],
+        "result": f"benchmarks/results/{path.name}",
+    }
+    print(json.dumps(line))
+
+
+def report_main(entries: Entries, words: str) -> None:
+    """The same of main content."""
+    judged = targets.of_main(entries)
+    payload = {"environment": env.stamp(words), "targets": judged, "main_content": entries}
+    path = results.write(f"{QUESTION}-main", payload)
+    line = {
+        "benchmark": QUESTION,
+        "mode": "main",
+        "main_content": [one for one in entries if "difference" in one],
+        "targets_met": f"{sum(one['met'] for one in judged)}/{len(judged)}",
         "result": f"benchmarks/results/{path.name}",
     }
     print(json.dumps(line))
@@ -146,7 +158,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog=MODULE, description=(__doc__ or "").splitlines()[0])
     mode = parser.add_mutually_exclusive_group(required=True)
-    for name in ("quick", "full", "table", "speed"):
+    for name in ("quick", "full", "main", "table", "speed"):
         mode.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--python", help="an interpreter with htmlrag and trafilatura")
     parser.add_argument("--dataset", choices=SETS, help="this one alone")
@@ -171,8 +183,13 @@ def main(arguments: list[str] | None = None) -> int:
     if given.python:
         words = words.replace(given.python, "OTHER/bin/python")
     if given.table:
-        done = table.main(results.latest(f"{QUESTION}-full"))
-        return done or table.speed(results.latest(f"{QUESTION}-speed"))
+        table.questions(results.latest(f"{QUESTION}-full"))
+        table.main_content(results.latest(f"{QUESTION}-main"))
+        table.speed(results.latest(f"{QUESTION}-speed"))
+        return 0
+    if given.main:
+        report_main(list(maincontent.measure(given.python, given.questions)), words)
+        return 0
     if given.speed:
         found = speed.measure(given.python)
         path = results.write(f"{QUESTION}-speed", {"environment": env.stamp(words), "speed": found})
@@ -191,10 +208,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("nothing to measure: no set or no method is on this machine", file=sys.stderr)
         return 2
     is_part = bool(given.dataset or given.method)
-    pages = QUICK_QUESTIONS if given.quick else None
-    main_entries = [] if is_part else list(maincontent.measure(given.python, pages))
     kind = "quick" if given.quick else "one" if is_part else "full"
-    report(kind, cells, data, main_entries, words, given.python)
+    report(kind, cells, data, words, given.python)
     return 0
 
 

@@ -14,26 +14,37 @@ REACHED_AT = 1024
 Entries = list[dict[str, Any]]
 
 
-def main(result: dict[str, Any]) -> int:
-    """Write the block; always 0."""
-    where = result["environment"]
+def questions(result: dict[str, Any]) -> None:
+    """Write the block of the questions."""
     parts = [
-        f"Run of {result['date']}, commit {where['commit']}, {where['cpu']}, "
-        f"{where['threads']} thread(s): `{where['command']}`.",
+        _run(result),
+        "### Targets",
         _targets(result["targets"]),
         _against(result["against"]),
     ]
     for name, read in result["data"].items():
         mine = [one for one in result["curves"] if one["dataset"] == name]
         parts.append(_set(name, read["questions"], mine))
-    parts.append(_main(result["main_content"]))
     replace_block(README, "\n\n".join(filter(None, parts)))
-    return 0
 
 
-def speed(result: dict[str, Any]) -> int:
-    """Write the block of the speed run; always 0."""
-    where, found = result["environment"], result["speed"]
+def main_content(result: dict[str, Any]) -> None:
+    """Write the block of the main content."""
+    parts = [_run(result), _targets(result["targets"]), _main(result["main_content"])]
+    replace_block(README, "\n\n".join(filter(None, parts)), "main")
+
+
+def _run(result: dict[str, Any]) -> str:
+    where = result["environment"]
+    return (
+        f"Run of {result['date']}, commit {where['commit']}, {where['cpu']}, "
+        f"{where['threads']} thread(s): `{where['command']}`."
+    )
+
+
+def speed(result: dict[str, Any]) -> None:
+    """Write the block of the speed run."""
+    found = result["speed"]
     head = ["pages", "pages measured", "kB", "x lxml", "worst page"]
     rows = [
         [
@@ -45,10 +56,7 @@ def speed(result: dict[str, Any]) -> int:
         ]
         for one in found["ratios"]
     ]
-    parts = [
-        f"Run of {result['date']}, commit {where['commit']}, {where['cpu']}: `{where['command']}`.",
-        markdown(head, rows),
-    ]
+    parts = [_run(result), markdown(head, rows)]
     for one in found["growth"]:
         points = ", ".join(f"{int(size):,}: {ms:g} ms" for size, ms in one["cpu_ms"].items())
         parts.append(
@@ -73,7 +81,6 @@ def speed(result: dict[str, Any]) -> int:
         head = ["against htmlrag, BM25, 1,024 tokens", "pages", "ours, s", "htmlrag, s", "times"]
         parts.append(markdown(head, rows))
     replace_block(README, "\n\n".join(parts), "speed")
-    return 0
 
 
 def _targets(judged: Entries) -> str:
@@ -86,7 +93,7 @@ def _targets(judged: Entries) -> str:
         ]
         for one in judged
     ]
-    return "### Targets\n\n" + markdown(["target", "at least", "measured", "met"], rows)
+    return markdown(["target", "at least", "measured", "met"], rows)
 
 
 def _against(pairs: Entries) -> str:
@@ -143,4 +150,4 @@ def _main(entries: Entries) -> str:
             name = f"{one['dataset']} ({one['pages']}): {one['method']}"
             rows.append([name, *(f"{value:.1f}" for value in values)])
     head = ["main content", "precision or kept", "recall or dropped", "F1 or mean"]
-    return "### Main content\n\n" + markdown(head, rows) if rows else ""
+    return markdown(head, rows) if rows else ""
