@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -10,11 +13,16 @@ import numpy as np
 from datapruner.core.items import Items
 from datapruner.core.scores import Scores
 from datapruner.core.types import FloatArray, IntArray
-from datapruner.scorers.mainfeatures import FIRST, SECOND, first_features, second_features
-from datapruner.scorers.mainweights import FIRST_WEIGHTS, SECOND_WEIGHTS
+from datapruner.scorers.mainfeatures import FIRST, Sheet, first_features
+from datapruner.scorers.mainsecond import second_features
+from datapruner.scorers.maintrees import Trees
+from datapruner.scorers.mainweights import FIRST_WEIGHTS
 from datapruner.scorers.marks import Marks
 
-__all__ = ["MainContent", "lifted"]
+__all__ = ["TREES", "MainContent", "lifted"]
+
+TREES = Path(__file__).with_name("maintrees.npz")
+"""The second judgement, fitted by benchmarks/html/fit_main.py."""
 
 _LEAST = 1.0
 """Log-odds that the best row of a page has at least: there is no page without main content."""
@@ -22,20 +30,17 @@ _LEAST = 1.0
 _SURE = 30.0
 
 
-def lifted(log_odds: FloatArray, page: IntArray) -> FloatArray:
-    """The log-odds of each page, moved up together where even its best row is unlikely.
+def lifted(log_odds: FloatArray) -> FloatArray:
+    """The log-odds of the rows of one page, moved up together where even the best is unlikely.
 
     Args:
         log_odds: shape (n,).
-        page: shape (n,), number of the page of each row, not falling.
 
     Returns:
-        Shape (n,); on every page the highest is 1 or more.
+        Shape (n,); the highest is 1 or more.
     """
-    _, code = np.unique(page, return_inverse=True)
-    best = np.full(code.max(initial=-1) + 1, -np.inf)
-    np.maximum.at(best, code, log_odds)
-    moved: FloatArray = log_odds + np.maximum(_LEAST - best, 0.0)[code]
+    missing = _LEAST - float(log_odds.max()) if log_odds.size else 0.0
+    moved: FloatArray = log_odds + max(missing, 0.0)
     return moved
 
 
@@ -43,17 +48,21 @@ def lifted(log_odds: FloatArray, page: IntArray) -> FloatArray:
 class MainContent:
     """How likely each text is the main content of its page, and not what surrounds it.
 
-    Two logistic regressions. The first sees a row's own text (length, share of links, sentence
-    marks, digits, capitals), the tags and class names that it stands in, its place on the page, and
-    how much prose stands around it and in its container. The second sees what the first says of the
-    row, of its neighbours and of its container. No row of a page is judged by itself, but pages are
-    judged apart from each other. Texts that come without markup are judged by the rest.
+    Two judgements. The first, a logistic regression, sees a row's own text (length, share of links,
+    sentence marks, digits, capitals, phrases), the tags and class names that it stands in, how far
+    above they are and how much of the page they hold, its place, its headings, and how much prose
+    stands around it and in its containers. The second, small boosted trees, sees the same and what
+    the first says of the row, of its neighbours, its run, its section and its containers. No row of
+    a page is judged by itself, and no page is judged by another. Texts that come without markup
+    are judged by the rest.
 
-    The query is not read. Weights are in ``mainweights.py``, fitted by benchmarks/html/fit_main.py.
+    The query is not read. Weights are in ``mainweights.py`` and ``maintrees.npz``, fitted by
+    benchmarks/html/fit_main.py.
 
     Source: shallow text features as in Kohlschütter et al. 2010 (Boilerplate Detection using
-    Shallow Text Features); class names as readers' views use them. The choice of features, the
-    smoothing and the weights are ours.
+    Shallow Text Features); class names and the score of containers as readers' views use them;
+    boosted trees as in Friedman 2001. The choice of features, the smoothing and the weights are
+    ours.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"text"})
@@ -65,8 +74,9 @@ class MainContent:
 
         Args:
             items: rows in the order of their pages, with a column ``text`` and maybe ``marks`` (see
-                ``datapruner.scorers.marks``) and ``section``, equal for the rows under one heading;
-                without, groups are sections. Without marks each group is a page.
+                ``datapruner.scorers.marks``), ``title`` (the headings above, ``" > "`` between
+                them) and ``section``, equal for the rows under one heading; without, groups are
+                sections. Without marks each group is a page.
             query: not used.
             seed: not used, nothing is drawn.
 
@@ -78,14 +88,20 @@ class MainContent:
             MissingColumnError: the items have no texts.
         """
         texts = list(items.feature("text", "main"))
-        values = np.zeros(0)
-        if texts:
-            marks = _marks(items)
-            order = np.argsort(marks.page, kind="stable")
-            values = np.empty(items.n)
-            ordered = [texts[row] for row in order.tolist()]
-            section = np.asarray(items.features.get("section", items.group))[order]
-            values[order] = _chances(ordered, marks.take(order), section)
+        marks = _marks(items)
+        titles = [str(title or "") for title in items.features.get("title", [""] * items.n)]
+        section = np.asarray(items.features.get("section", items.group))
+        values = np.empty(items.n)
+        for rows in _pages(marks.page):
+            picked = rows.tolist()
+            values[rows] = _chances(
+                Sheet(
+                    [texts[row] for row in picked],
+                    [titles[row] for row in picked],
+                    marks.take(rows),
+                    section[rows],
+                )
+            )
         return Scores(values, items, self.meaning, "main")
 
 
@@ -97,19 +113,33 @@ def _marks(items: Items) -> Marks:
     return marks
 
 
-def _chances(texts: list[str], marks: Marks, section: IntArray) -> FloatArray:
-    first = _weighed(first_features(texts, marks, section), _FIRST)
-    second = _weighed(second_features(first, texts, marks, section), _SECOND)
-    odds = np.clip(lifted(second, marks.page), -_SURE, _SURE)
-    chances: FloatArray = 1.0 / (1.0 + np.exp(-odds))
+def _pages(page: IntArray) -> Iterator[IntArray]:
+    """The rows of each page, in their order."""
+    order = np.argsort(page, kind="stable")
+    cuts = np.flatnonzero(np.diff(page[order])) + 1
+    return (rows for rows in np.split(order, cuts) if rows.size)
+
+
+def _chances(sheet: Sheet) -> FloatArray:
+    """How likely each row of a page is main content.
+
+    Pages are judged one by one: sums over several would round differently in other company.
+    """
+    first = first_features(sheet)
+    # Summed row by row for the same reason.
+    odds = (first * _FIRST[:-1]).sum(axis=1) + _FIRST[-1]
+    second = second_features(_logistic(odds), sheet, first)
+    return _logistic(lifted(_trees().log_odds(second)))
+
+
+def _logistic(odds: FloatArray) -> FloatArray:
+    chances: FloatArray = 1.0 / (1.0 + np.exp(-np.clip(odds, -_SURE, _SURE)))
     return chances
 
 
-def _weighed(columns: FloatArray, weights: FloatArray) -> FloatArray:
-    # Summed row by row: a product of matrices may round a row differently in other company.
-    odds: FloatArray = (columns * weights[:-1]).sum(axis=1) + weights[-1]
-    return odds
+@cache
+def _trees() -> Trees:
+    return Trees.load(TREES)
 
 
-_FIRST = np.array([FIRST_WEIGHTS[name] for name in (*FIRST, "constant")])
-_SECOND = np.array([SECOND_WEIGHTS[name] for name in (*SECOND, "constant")])
+_FIRST = np.array([FIRST_WEIGHTS.get(name, 0.0) for name in (*FIRST, "constant")])

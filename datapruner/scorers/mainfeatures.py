@@ -1,232 +1,292 @@
-"""What tells a page's own text from what surrounds it, as numbers a row."""
+"""What tells a page's own text from what surrounds it, as numbers a row of one page."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from datapruner.core.types import FloatArray, IntArray
-from datapruner.scorers.marks import NAMED, TAGGED, Marks
+from datapruner.core.types import AnyArray, FloatArray, IntArray
+from datapruner.scorers.mainsums import Inside, around, shifted, together
+from datapruner.scorers.marks import CUES, Marks, Outline
 
-__all__ = ["FIRST", "SECOND", "around", "first_features", "second_features"]
+__all__ = ["FIRST", "WINDOWS", "Sheet", "first_features", "in_columns"]
 
-_WINDOWS = (1, 3, 8)
-_BITS = tuple(name for name, _ in TAGGED) + tuple(f".{name}" for name, _ in NAMED)
-_OWN = ("own paragraph", "own heading", "own list", "own quote")
+WINDOWS = (1, 3, 8)
+"""How many neighbours on either side are looked at."""
+
+_LEVELS = (0, 1, 2)
+_UP = ("words", "share", "prose share", "linked", "mean", "density")
+# Nearly every page has these everywhere, whatever part of it they stand in.
+_PLAIN = ("paragraph", "link", "item", "inline")
+_SCOPED = tuple(place for place, name in enumerate(CUES) if name not in _PLAIN)
+
+_OF_TEXT = (
+    *("words", "linked", "stops", "commas", "ends", "digits", "capitals", "word length"),
+    *("phrases", "dated", "lower", "quoted", "repeated", "place"),
+)
+_OF_RUN = ("run words", "run linked", "run stops", "is part", "is whole")
+_OF_HEADINGS = (
+    *("section", "section share", "section rows", "section linked", "heading phrase"),
+    *("headings", "main headings", "titled", "after title", "from title"),
+)
+_OF_READERS = ("in best", "best", "best share", "holder share", "in net", "net size")
+_OF_NEIGHBOURS = (
+    *(f"{what} within {width}" for what in ("prose", "linked", "words") for width in WINDOWS),
+    *("words before", "words after", "linked before", "linked after"),
+)
 
 FIRST: tuple[str, ...] = (
-    "words",
-    "few words",
-    "linked",
-    "all linked",
-    "stops",
-    "commas",
-    "ends",
-    "digits",
-    "capitals",
-    "place",
-    "place squared",
-    "repeated",
-    "container",
-    "container share",
-    "alike share",
-    "section",
-    "section share",
-    *(f"prose within {width}" for width in _WINDOWS),
-    *(f"linked within {width}" for width in _WINDOWS),
-    *_BITS,
-    *_OWN,
+    *_OF_TEXT,
+    *_OF_RUN,
+    *_OF_HEADINGS,
+    *(f"up {level} {what}" for level in _LEVELS for what in _UP),
+    *_OF_READERS,
+    *_OF_NEIGHBOURS,
+    *(f"far {name}" for name in CUES),
+    *(f"scope {CUES[place]}" for place in _SCOPED),
 )
 """Names of the columns of ``first_features``."""
-
-SECOND: tuple[str, ...] = (
-    "first",
-    *(f"first within {width}" for width in _WINDOWS),
-    "first before",
-    "first after",
-    "container first",
-    "container best",
-    "alike first",
-    "alike best",
-    "section first",
-    "section best",
-    "words",
-    "between",
-)
-"""Names of the columns of ``second_features``."""
 
 _STOP = re.compile(r"[.!?…。！？।؟]")
 _COMMA = re.compile(r"[,;:،؛、，；：]")
 _DIGIT = re.compile(r"\d")
 _CAPITAL = re.compile(r"\b[A-ZÀ-ÖØ-ÞА-Я]")
 _END = re.compile(r"[.!?…。！？।؟:][\"'”’»)\]]*\Z")
+_DATE = re.compile(r"(?:19|20)\d\d|\d{1,2}[:.]\d\d")
+_PHRASE = re.compile(
+    r"©|copyright|all rights|cookie|newsletter|subscri|sign up|log ?in|read more|share (?:this|on)|"
+    r"follow us|advertis|comment|kommentar|anzeige|privacy|datenschutz|impressum|weiterlesen|"
+    r"e-?mail|click here|terms of|posted (?:by|in|on)|related|facebook|twitter|instagram|register|"
+    r"abonnier|teilen|antworten|\breply\b"
+)
+"""What stands around texts in words, in the two languages of most training pages."""
+_HEADING = re.compile(
+    r"relat|more|comment|kommentar|repl|share|also|recommend|popular|trending|latest|recent|"
+    r"newsletter|subscri|follow|about|author|contact|mehr|weiter|antwort|categor|kategor|archiv|"
+    r"tags?\b|links|leave|sponsor|auch|beitr|artikel|search|navigation|menu|footer|meist|\btop "
+)
+_QUOTES = frozenset("\"'“„«‘»")
+
+_LONG = 8.0
+"""Words from which a row counts for the container that holds it."""
+_LEAST_PROSE = 0.35
+"""Prose a word that an element must have to count for the page's text."""
+_BEFORE, _BEHIND, _NOWHERE = -50, 200, -60
+"""Rows from the title: the bounds, and what stands where no heading says it."""
 
 
-def first_features(texts: Sequence[str], marks: Marks, section: IntArray) -> FloatArray:
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """One page as both judgements see it, n rows in document order.
+
+    Attributes:
+        texts: of the rows.
+        titles: the headings above each, `` > `` between them; "" for none.
+        marks: of each.
+        section: shape (n,), equal for the rows under the same heading.
+    """
+
+    texts: Sequence[str]
+    titles: Sequence[str]
+    marks: Marks
+    section: IntArray
+
+    @cached_property
+    def outline(self) -> Outline:
+        """The elements of the page."""
+        return self.marks.outlines[int(self.marks.page[0])]
+
+    @cached_property
+    def words(self) -> FloatArray:
+        """Shape (n,): length of each row; where no spaces are, twelve letters are a word."""
+        return np.array(
+            [max(text.count(" ") + 1.0, len(text) / 12.0) if text else 0.0 for text in self.texts]
+        )
+
+    @cached_property
+    def prose(self) -> FloatArray:
+        """Shape (n,): how much like prose each row is, in [0, 1): long, and no link."""
+        made: FloatArray = np.tanh(self.words / 20.0) * (1.0 - self.marks.linked)
+        return made
+
+    @cached_property
+    def inside(self) -> Inside:
+        """The elements that the rows stand in."""
+        return Inside(self.outline, self.marks.element, self.marks.whole)
+
+    @cached_property
+    def run_code(self) -> IntArray:
+        """Shape (n,): numbers of the runs, from 0."""
+        code: IntArray = np.unique(self.marks.run, return_inverse=True)[1]
+        return code
+
+    @cached_property
+    def section_code(self) -> IntArray:
+        """Shape (n,): numbers of the sections, from 0."""
+        code: IntArray = np.unique(self.section, return_inverse=True)[1]
+        return code
+
+
+def first_features(sheet: Sheet) -> FloatArray:
     """What each row says of itself, and what stands around it.
 
     Args:
-        texts: n of them, in the order of their pages.
-        marks: of each.
-        section: shape (n,), equal for the rows under the same heading.
+        sheet: a page of n rows, at least one.
 
     Returns:
-        Shape (n, len(FIRST)), float64.
+        Shape (n, len(FIRST)), float32.
     """
-    n = len(texts)
-    words = np.array([_length(text) for text in texts], dtype=np.float64)
-    size = np.maximum(words, 1.0)
-    prose = np.tanh(words / 20.0) * (1.0 - marks.linked)
-    place = _places(words, marks.page)
-    sums, alike, under = (_summed(prose * words, code) for code in _codes(marks, section))
-    columns = [
-        np.log1p(words),
-        np.minimum(words, 10.0) / 10.0,
-        marks.linked,
-        marks.linked > 0.8,
-        np.minimum(_found(_STOP, texts) / size, 0.3),
-        np.minimum(_found(_COMMA, texts) / size, 0.3),
-        np.array([bool(_END.search(text.rstrip())) for text in texts], dtype=bool),
-        np.minimum(_found(_DIGIT, texts) / size, 1.0),
-        np.minimum(_found(_CAPITAL, texts) / size, 1.0),
-        place,
-        place * place,
-        _repeated(texts, marks.page),
-        np.log1p(sums),
-        sums / np.maximum(_most(sums, marks.page), 1.0),
-        alike / np.maximum(_most(alike, marks.page), 1.0),
-        np.log1p(under),
-        under / np.maximum(_most(under, marks.page), 1.0),
-        *(around(prose, words, marks.page, width) for width in _WINDOWS),
-        *(around(marks.linked, words, marks.page, width) for width in _WINDOWS),
-    ]
-    columns += [(marks.bits >> bit) & 1 for bit in range(len(_BITS))]
-    columns += [(marks.own >> _bit(name)) & 1 for name in _OWN]
-    return np.stack([np.asarray(c, dtype=np.float64) for c in columns], axis=1).reshape(n, -1)
+    marks = sheet.marks
+    columns: dict[str, AnyArray | float] = {}
+    columns |= _of_text(sheet)
+    columns |= _of_run(sheet, np.asarray(columns["stops"]))
+    columns |= _of_headings(sheet)
+    columns |= _of_holders(sheet)
+    columns |= _of_readers(sheet)
+    columns |= _of_neighbours(sheet)
+    made = in_columns(columns, FIRST[: -len(CUES) - len(_SCOPED)], len(sheet.texts))
+    return np.concatenate([made, marks.far, marks.scope[:, _SCOPED]], axis=1, dtype=np.float32)
 
 
-def second_features(
-    first: FloatArray, texts: Sequence[str], marks: Marks, section: IntArray
+def in_columns(
+    columns: Mapping[str, AnyArray | float], names: Sequence[str], rows: int
 ) -> FloatArray:
-    """What the first judgement says of a row's neighbours, and of those in the same place.
+    """The named columns beside each other.
 
     Args:
-        first: shape (n,), log-odds of each row by itself.
-        texts, marks, section: as before.
+        columns: shape (n,) each, or one number for all rows.
+        names: which, in this order.
+        rows: n.
 
     Returns:
-        Shape (n, len(SECOND)), float64.
+        Shape (n, len(names)), float32.
     """
-    words = np.array([_length(text) for text in texts], dtype=np.float64)
-    chance = 1.0 / (1.0 + np.exp(-first))
-    page = marks.page
-    before, after = _shifted(chance, page)
-    weight = np.maximum(words, 1.0)
-    together: list[FloatArray] = []
-    for code in _codes(marks, section):
-        total = _summed(chance * weight, code)
-        together.append(total / np.maximum(_summed(weight, code), 1.0))
-        together.append(total / np.maximum(_most(total, page), 1.0))
-    columns = [
-        first,
-        *(around(chance, words, page, width) for width in _WINDOWS),
-        before,
-        after,
-        *together,
-        np.log1p(words),
-        np.minimum(before, after),
-    ]
-    return np.stack(columns, axis=1).reshape(len(texts), -1)
-
-
-def around(values: FloatArray, words: FloatArray, page: IntArray, width: int) -> FloatArray:
-    """Mean of the neighbours on both sides of each row, long ones weighing more.
-
-    Args:
-        values: shape (n,).
-        words: shape (n,), lengths.
-        page: shape (n,), not falling; neighbours are of the same page.
-        width: how many on either side.
-
-    Returns:
-        Shape (n,); 0 for a row without neighbours.
-    """
-    n = values.size
-    weight = np.sqrt(words + 1.0)
-    top = np.concatenate([[0.0], np.cumsum(values * weight)])
-    bottom = np.concatenate([[0.0], np.cumsum(weight)])
-    rows = np.arange(n)
-    start = np.maximum(np.searchsorted(page, page, "left"), rows - width)
-    end = np.minimum(np.searchsorted(page, page, "right"), rows + width + 1)
-    upper = top[end] - top[start] - values * weight
-    lower = bottom[end] - bottom[start] - weight
-    mean: FloatArray = np.where(lower > 0.5, upper / np.maximum(lower, 0.5), 0.0)
-    return mean
-
-
-def _length(text: str) -> float:
-    # Scripts without spaces have some two characters a word.
-    words = text.count(" ") + 1
-    return max(float(words), len(text) / 12.0) if text else 0.0
+    made = np.empty((rows, len(names)), dtype=np.float32)
+    for place, name in enumerate(names):
+        made[:, place] = columns[name]
+    return made
 
 
 def _found(pattern: re.Pattern[str], texts: Sequence[str]) -> FloatArray:
     return np.array([len(pattern.findall(text)) for text in texts], dtype=np.float64)
 
 
-def _bit(name: str) -> int:
-    return _BITS.index(name.removeprefix("own "))
+def _of_text(sheet: Sheet) -> dict[str, AnyArray | float]:
+    texts, words = sheet.texts, sheet.words
+    size = np.maximum(words, 1.0)
+    seen: dict[str, int] = {}
+    for text in texts:
+        seen[text] = seen.get(text, 0) + 1
+    return {
+        "words": words,
+        "linked": sheet.marks.linked,
+        "stops": _found(_STOP, texts) / size,
+        "commas": _found(_COMMA, texts) / size,
+        "ends": np.array([bool(_END.search(text.rstrip())) for text in texts]),
+        "digits": _found(_DIGIT, texts) / size,
+        "capitals": _found(_CAPITAL, texts) / size,
+        "word length": np.array([len(text) for text in texts]) / size,
+        "phrases": _found(_PHRASE, [text.lower() for text in texts]) / np.sqrt(size),
+        "dated": np.array([bool(_DATE.search(text)) for text in texts]) & (words < 12),
+        "lower": np.array([text[:1].islower() for text in texts]),
+        "quoted": np.array([text[:1] in _QUOTES for text in texts]),
+        "repeated": np.array([seen[text] > 1 for text in texts]),
+        "place": (np.cumsum(words) - words / 2) / max(float(words.sum()), 1.0),
+    }
 
 
-def _places(words: FloatArray, page: IntArray) -> FloatArray:
-    """Share of the page's words that stand before the middle of each row."""
-    ends = np.cumsum(words)
-    first = np.searchsorted(page, page, "left")
-    last = np.searchsorted(page, page, "right") - 1
-    begin = (ends - words)[first] if words.size else ends
-    total = ends[last] - begin if words.size else ends
-    share: FloatArray = (ends - words / 2 - begin) / np.maximum(total, 1.0)
-    return share
+def _of_run(sheet: Sheet, stops: FloatArray) -> dict[str, AnyArray | float]:
+    """What is so of the whole run that a row was cut from."""
+    words, code = sheet.words, sheet.run_code
+    whole = together(words, code)
+    return {
+        "run words": whole,
+        "run linked": together(words * sheet.marks.linked, code) / np.maximum(whole, 1.0),
+        "run stops": together(stops * np.maximum(words, 1.0), code),
+        "is part": together(np.ones(words.size), code) > 1,
+        "is whole": sheet.marks.whole,
+    }
 
 
-def _repeated(texts: Sequence[str], page: IntArray) -> FloatArray:
-    """1 where the same text stands on the same page once more."""
-    seen: dict[tuple[int, str], int] = {}
-    keys = list(zip(page.tolist(), texts, strict=True))
-    for key in keys:
-        seen[key] = seen.get(key, 0) + 1
-    return np.array([seen[key] > 1 for key in keys], dtype=np.float64)
+def _of_headings(sheet: Sheet) -> dict[str, AnyArray | float]:
+    words, code = sheet.words, sheet.section_code
+    n = words.size
+    # Text between elements stands behind those before it, though it is in the one around them.
+    element = np.maximum.accumulate(sheet.marks.element)
+    prose = together(sheet.prose * words, code)
+    above = [title.rpartition(" > ") for title in sheet.titles]
+    outline = sheet.outline
+    after, away = np.zeros(n), np.full(n, float(_NOWHERE))
+    if outline.title >= 0:
+        after = np.sign(element - outline.title)
+        begin = np.searchsorted(element, outline.title)
+        away = np.clip(np.arange(n) - begin, _BEFORE, _BEHIND).astype(np.float64)
+    return {
+        "section": np.log1p(prose),
+        "section share": prose / max(float(prose.max()), 1.0),
+        "section rows": together(np.ones(n), code),
+        "section linked": together(words * sheet.marks.linked, code)
+        / np.maximum(together(words, code), 1.0),
+        "heading phrase": np.array([bool(o and _HEADING.search(t.lower())) for _, o, t in above]),
+        "headings": np.array([title.count(" > ") for title in sheet.titles]),
+        "main headings": np.minimum(np.searchsorted(outline.mains, element), 3),
+        "titled": outline.likeness,
+        "after title": after,
+        "from title": away,
+    }
 
 
-def _codes(marks: Marks, section: IntArray) -> list[IntArray]:
-    """Numbers that rows of a page share: of a container, of equal marks, of a section."""
-    return [
-        np.unique(np.stack([marks.page, key], axis=1), axis=0, return_inverse=True)[1].reshape(-1)
-        for key in (marks.container, marks.bits, section)
-    ]
+def _of_holders(sheet: Sheet) -> dict[str, AnyArray | float]:
+    """How long, how linked and how much like prose the elements above each row are."""
+    words, inside = sheet.words, sheet.inside
+    n = words.size
+    prose = sheet.prose * words
+    every, good = inside.sums(words), inside.sums(prose)
+    linked, rows = inside.sums(words * sheet.marks.linked), inside.sums(np.ones(n))
+    all_words, all_prose = max(float(words.sum()), 1.0), max(float(prose.sum()), 1.0)
+    made: dict[str, AnyArray | float] = {}
+    for level, up in enumerate(inside.up):
+        length = np.maximum(every[up], 1.0)
+        made |= {
+            f"up {level} words": np.log1p(np.maximum(every[up], 0.0)),
+            f"up {level} share": every[up] / all_words,
+            f"up {level} prose share": good[up] / all_prose,
+            f"up {level} linked": linked[up] / length,
+            f"up {level} mean": every[up] / np.maximum(rows[up], 1.0),
+            f"up {level} density": good[up] / length,
+        }
+    return made
 
 
-def _summed(values: FloatArray, code: IntArray) -> FloatArray:
-    """The sum of the values over the rows with the same code, for each row."""
-    sums: FloatArray = np.bincount(code, weights=values).astype(np.float64)[code]
-    return sums
+def _of_readers(sheet: Sheet) -> dict[str, AnyArray | float]:
+    """The container that readers' views would take, and the element with most prose to spare."""
+    words, inside = sheet.words, sheet.inside
+    prose = sheet.prose * words
+    every = inside.sums(words)
+    linked = inside.sums(words * sheet.marks.linked) / np.maximum(every, 1.0)
+    score = inside.lifted(np.where(words >= _LONG, prose, 0.0)) * (1.0 - linked)
+    most = max(float(score.max()), 1e-9)
+    highest = inside.highest(score)
+    net = int(inside.sums(prose - _LEAST_PROSE * words).argmax())
+    return {
+        "in best": inside.holds(int(score.argmax())),
+        "best": np.log1p(np.maximum(highest, 0.0)),
+        "best share": highest / most,
+        "holder share": score[inside.up[0]] / most,
+        "in net": inside.holds(net),
+        "net size": float(every[net]) / max(float(words.sum()), 1.0),
+    }
 
 
-def _most(values: FloatArray, page: IntArray) -> FloatArray:
-    """The highest value of each row's page."""
-    _, code = np.unique(page, return_inverse=True)
-    best = np.zeros(code.max(initial=-1) + 1)
-    np.maximum.at(best, code, values)
-    found: FloatArray = best[code]
-    return found
-
-
-def _shifted(values: FloatArray, page: IntArray) -> tuple[FloatArray, FloatArray]:
-    """The values of the row before and of the row after; 0 at the ends of a page."""
-    before, after = np.zeros_like(values), np.zeros_like(values)
-    same = page[1:] == page[:-1]
-    before[1:] = np.where(same, values[:-1], 0.0)
-    after[:-1] = np.where(same, values[1:], 0.0)
-    return before, after
+def _of_neighbours(sheet: Sheet) -> dict[str, AnyArray | float]:
+    words, linked = sheet.words, sheet.marks.linked
+    made: dict[str, AnyArray | float] = {}
+    for what, values in (("prose", sheet.prose), ("linked", linked), ("words", words)):
+        made |= {f"{what} within {width}": around(values, words, width) for width in WINDOWS}
+    made["words before"], made["words after"] = shifted(words)
+    made["linked before"], made["linked after"] = shifted(linked)
+    return made

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
 from datapruner.context.html.columns import Lengths
 from datapruner.context.html.page import Page
 from datapruner.context.html.tree import Tree
-from datapruner.core.types import FloatArray, IntArray
-from datapruner.scorers.marks import Marks, bits_of
+from datapruner.core.types import BoolArray, FloatArray, IntArray
+from datapruner.scorers.marks import CUES, FAR, Marks, Outline, bits_of
 
 __all__ = ["MARKED", "LateMarks", "Stretches"]
 
-MARKED = ("class", "id", "role")
+MARKED = ("class", "id", "role", "itemprop")
 """The attributes whose words say what a part of a page is for."""
+
+_TITLES = frozenset(("h1", "h2", "h3"))
+_MOST_PARTS = 16
+_WORDS = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,59 +77,146 @@ def _marks(of: Stretches) -> Marks:
     row = np.asarray(of.row, dtype=np.int64)
     first, last = np.asarray(of.first, dtype=np.int64), np.asarray(of.last, dtype=np.int64)
     is_whole = np.asarray(of.is_whole, dtype=bool)
-    bits, own, container = (np.zeros(n, dtype=np.int64) for _ in range(3))
-    linked = np.zeros(n)
+    bits, linked = np.zeros(n, dtype=np.int64), np.zeros(n)
+    far = np.full((n, len(CUES)), FAR, dtype=np.int16)
+    scope = np.ones((n, len(CUES)), dtype=np.float32)
+    outlines = []
     for code, (source, length) in enumerate(zip(of.pages, of.lengths, strict=True)):
-        mine = np.flatnonzero(page == code)
-        if not mine.size:
-            continue
-        all_bits, own_bits = _element_bits(source)
-        bits[mine] = all_bits[row[mine]]
-        own[mine] = np.where(is_whole[mine], own_bits[row[mine]], 0)
-        above = np.asarray(source.tree.parents, dtype=np.int64)[row[mine]]
-        container[mine] = np.where(is_whole[mine], above, row[mine])
-        linked[mine] = _linked(source.tree, length, first[mine], last[mine])
-    return Marks(bits, own, linked, container, page)
+        mine = slice(*np.searchsorted(page, [code, code + 1]).tolist())
+        outlines.append(_outline(source))
+        if mine.start < mine.stop:
+            before = _letters_before(length)
+            found = _Cues(source, length, before)
+            bits[mine], far[mine], scope[mine] = found.of(row[mine])
+            linked[mine] = _linked(source.tree, length, before, first[mine], last[mine])
+    run = _runs(page, first, last, is_whole)
+    return Marks(bits, linked, page, row, is_whole, run, far, scope, tuple(outlines))
 
 
-def _element_bits(page: Page) -> tuple[IntArray, IntArray]:
-    """Bits of each element with those above it, and by itself; names are those before cleaning.
+def _runs(page: IntArray, first: IntArray, last: IntArray, is_whole: BoolArray) -> IntArray:
+    """Numbers that the parts of a run share: they have one stretch, and follow each other."""
+    begins = np.ones(page.size, dtype=bool)
+    begins[1:] = is_whole[1:] | is_whole[:-1] | (page[1:] != page[:-1])
+    begins[1:] |= (first[1:] != first[:-1]) | (last[1:] != last[:-1])
+    numbers: IntArray = np.cumsum(begins) - 1
+    return numbers
+
+
+def _outline(page: Page) -> Outline:
+    tree = page.tree
+    parents = np.maximum(np.asarray(tree.parents, dtype=np.int64), 0)
+    wanted = frozenset(_WORDS.findall(page.title.lower()))
+    mains, best, title = [], 0.0, -1
+    for row in compress(range(len(tree)), map(_TITLES.__contains__, tree.tags)):
+        if tree.tags[row] == "h1":
+            mains.append(row)
+        if wanted:
+            end = tree.ends[row]
+            # A heading that holds half the page is none, and many of them would take for ever.
+            said = " ".join(tree.texts[row : min(end, row + _MOST_PARTS)])
+            said += " ".join(tree.tails[row + 1 : min(end, row + _MOST_PARTS)])
+            found = frozenset(_WORDS.findall(said.lower()))
+            alike = len(found & wanted) / len(found | wanted)
+            if alike > best:
+                best, title = alike, row
+    ends = np.asarray(tree.ends, dtype=np.int64)
+    return Outline(parents, ends, np.asarray(mains, dtype=np.int64), title, best)
+
+
+class _Cues:
+    """The nearest element of each cue above all elements of a page, as parsed.
 
     Wrappers that cleaning took out still speak for what is in them.
+
+    Args:
+        page: cleaned.
+        length: of its pieces.
+        before: letters before each piece.
     """
-    tree = page.tree if page.parsed is None else page.parsed.tree
-    known: dict[tuple[str, str], int] = {}
-    own: list[int] = []
-    whole: list[int] = []
-    for tag, above, attributes in zip(tree.tags, tree.parents, tree.attributes, strict=True):
-        names = ""
-        if attributes:
-            names = " ".join([attributes[name] for name in MARKED if name in attributes])
-        bits = known.get((tag, names))
-        if bits is None:
-            bits = known[tag, names] = bits_of(tag, names)
-        own.append(bits)
-        # The page's own frame speaks for no part of it: its classes name the kind of page.
-        frame = tag in ("html", "body")
-        whole.append(0 if frame else bits if above < 0 else whole[above] | bits)
-    places = np.asarray(page.tree.origins if page.parsed is not None else range(len(tree)))
-    return (
-        np.asarray(whole, dtype=np.int64)[places],
-        np.asarray(own, dtype=np.int64)[places],
-    )
+
+    def __init__(self, page: Page, length: Lengths, before: IntArray) -> None:
+        tree = page.tree if page.parsed is None else page.parsed.tree
+        self.depth = [0] * len(tree)
+        self.state = [0] * len(tree)
+        self.nearest = [array("i", [-1]) * len(CUES)]
+        self.bits = [0]
+        self._walk(tree)
+        rows = range(len(page.tree)) if page.parsed is None else page.tree.origins
+        self.origins = np.asarray(rows, dtype=np.int64)
+        # The letters of a wrapper that is gone are those of what came out of it.
+        letters = np.diff(before)
+        own = np.zeros(len(tree))
+        np.add.at(own, self.origins, letters[np.asarray(length.opens)])
+        above = np.asarray(page.tree.parents, dtype=np.int64)
+        inside = above >= 0
+        tails = letters[np.asarray(length.closes)]
+        np.add.at(own, self.origins[above[inside]], tails[inside])
+        sums = np.concatenate([[0.0], np.cumsum(own)])
+        self.share = (sums[np.asarray(tree.ends)] - sums[:-1]) / max(sums[-1], 1.0)
+
+    def _walk(self, tree: Tree) -> None:
+        known: dict[tuple[str, str], tuple[int, tuple[int, ...]]] = {}
+        depth, state = self.depth, self.state
+        rows = zip(tree.tags, tree.parents, tree.attributes, strict=True)
+        for row, (tag, above, attributes) in enumerate(rows):
+            names = ""
+            if attributes:
+                names = " ".join([attributes[name] for name in MARKED if name in attributes])
+            if above >= 0:
+                depth[row] = depth[above] + 1
+                state[row] = state[above]
+            # The page's own frame speaks for no part of it: its classes name the kind of page.
+            if tag in ("html", "body"):
+                continue
+            found = known.get((tag, names))
+            if found is None:
+                bits = bits_of(tag, names)
+                places = tuple(place for place in range(len(CUES)) if bits >> place & 1)
+                found = known[tag, names] = bits, places
+            if found[0]:
+                nearest = self.nearest[state[row]][:]
+                for place in found[1]:
+                    nearest[place] = row
+                self.bits.append(self.bits[state[row]] | found[0])
+                self.nearest.append(nearest)
+                state[row] = len(self.bits) - 1
+
+    def of(self, rows: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """Bits, distances and scopes of rows of the cleaned page."""
+        places = self.origins[rows]
+        states = np.asarray(self.state)[places]
+        bits = np.array(self.bits, dtype=np.int64)[states]
+        table = np.frombuffer(b"".join(self.nearest), dtype=np.int32).reshape(-1, len(CUES))
+        nearest = table[states]
+        depth = np.asarray(self.depth)
+        far = np.minimum(depth[places][:, None] - depth[nearest], FAR - 1)
+        missing = nearest < 0
+        far[missing] = FAR
+        scope = self.share[nearest]
+        scope[missing] = 1.0
+        return bits, far, scope
 
 
-def _linked(tree: Tree, length: Lengths, first: IntArray, last: IntArray) -> FloatArray:
+def _letters_before(length: Lengths) -> IntArray:
+    strings = length.pieces.strings
+    before = np.zeros(len(strings) + 1, dtype=np.int64)
+    letters = map(len, map(str.strip, strings))
+    np.cumsum(np.fromiter(letters, np.int64, len(strings)), out=before[1:])
+    return before
+
+
+def _linked(
+    tree: Tree, length: Lengths, before: IntArray, first: IntArray, last: IntArray
+) -> FloatArray:
     """Share of the letters of each stretch that stand inside a link."""
-    letters = np.array([len(string.strip()) for string in length.pieces.strings], dtype=np.float64)
+    anchors = np.fromiter(compress(range(len(tree)), map("a".__eq__, tree.tags)), np.int64)
+    if not anchors.size:
+        return np.zeros(first.size)
     # Where links open and close; one inside another counts once.
-    depth = np.zeros(letters.size + 1)
-    for row, tag in enumerate(tree.tags):
-        if tag == "a":
-            depth[length.opens[row]] += 1
-            depth[length.closes[row]] -= 1
-    inside = np.concatenate([[0.0], np.cumsum(letters * (np.cumsum(depth)[:-1] > 0))])
-    every = np.concatenate([[0.0], np.cumsum(letters)])
-    total = every[last] - every[first]
-    share: FloatArray = (inside[last] - inside[first]) / np.maximum(total, 1.0)
+    depth = np.zeros(before.size, dtype=np.int64)
+    np.add.at(depth, np.asarray(length.opens)[anchors], 1)
+    np.add.at(depth, np.asarray(length.closes)[anchors], -1)
+    inside = np.zeros(before.size, dtype=np.int64)
+    np.cumsum(np.diff(before) * (np.cumsum(depth)[:-1] > 0), out=inside[1:])
+    share: FloatArray = (inside[last] - inside[first]) / np.maximum(before[last] - before[first], 1)
     return share

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ PAGE = (
 def marks(tags: list[str], linked: list[float]) -> Marks:
     bits = np.array([bits_of(tag, "") for tag in tags], dtype=np.int64)
     zeros = np.zeros(len(tags), dtype=np.int64)
-    return Marks(bits, bits, np.array(linked), zeros, zeros)
+    return replace(Marks.none(zeros), bits=bits, linked=np.array(linked))
 
 
 def test_by_a_share_of_the_distance_between_worst_and_best() -> None:
