@@ -30,6 +30,7 @@ from datapruner.context.html.render import render
 from datapruner.scorers.maincontent import TREES, lifted
 from datapruner.scorers.mainfeatures import FIRST, Sheet, first_features
 from datapruner.scorers.mainsecond import second_features
+from datapruner.scorers.mainsums import Table
 from datapruner.scorers.maintrees import Trees
 from datapruner.tokens import resolve_counter
 
@@ -66,7 +67,7 @@ class Example:
         blocks: all of it.
         rows: which of them can be chosen, n of them.
         sheet: those, as the scorer sees them.
-        first: shape (n, features).
+        first: its features.
         label: shape (n,), 1.0 for main text, NaN where it is not known.
         weight: shape (n,), how much each teaches.
     """
@@ -75,7 +76,7 @@ class Example:
     blocks: Blocks
     rows: np.ndarray
     sheet: Sheet
-    first: np.ndarray
+    first: Table
     label: np.ndarray
     weight: np.ndarray
 
@@ -90,7 +91,7 @@ class Fitted:
     def odds(self, one: Example) -> np.ndarray:
         """Shape (n,): how likely each row of a page is main text, as log-odds."""
         second = second_features(chances(self.first, one), one.sheet, one.first)
-        return np.asarray(lifted(self.second.log_odds(second)))
+        return np.asarray(lifted(self.second.log_odds(second.whole())))
 
 
 def example(article: Article) -> Example:
@@ -124,7 +125,7 @@ def regression(examples: list[Example]) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression
 
     known, label, weight = taught(examples)
-    x = np.concatenate([one.first for one in examples])[known].astype(np.float64)
+    x = np.concatenate([one.first.whole() for one in examples])[known].astype(np.float64)
     centre, spread = x.mean(axis=0), x.std(axis=0) + 1e-6
     model = LogisticRegression(C=PENALTY, max_iter=1000, tol=1e-3)
     model.fit((x - centre) / spread, label, sample_weight=weight)
@@ -134,7 +135,7 @@ def regression(examples: list[Example]) -> np.ndarray:
 
 def chances(weights: np.ndarray, one: Example) -> np.ndarray:
     """Shape (n,): how likely each row is by the first judgement."""
-    odds = one.first @ weights[:-1] + weights[-1]
+    odds = one.first.whole() @ weights[:-1] + weights[-1]
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
 
 
@@ -144,7 +145,7 @@ def boosted(examples: list[Example], first: list[np.ndarray]) -> Trees:
 
     known, label, weight = taught(examples)
     x = np.concatenate(
-        [second_features(c, e.sheet, e.first) for e, c in zip(examples, first, strict=True)]
+        [second_features(c, e.sheet, e.first).whole() for e, c in zip(examples, first, strict=True)]
     )[known]
     models = [HistGradientBoostingClassifier(**TREE, random_state=seed) for seed in SEEDS]
     for model in models:

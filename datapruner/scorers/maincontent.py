@@ -126,10 +126,14 @@ def _chances(sheet: Sheet) -> FloatArray:
     Pages are judged one by one: sums over several would round differently in other company.
     """
     first = first_features(sheet)
-    # Summed row by row for the same reason.
-    odds = (first * _FIRST[:-1]).sum(axis=1) + _FIRST[-1]
+    odds = np.empty(len(sheet.texts))
+    for rows, columns in first.slices():
+        # Summed row by row for the same reason.
+        odds[rows] = (columns * _FIRST[:-1]).sum(axis=1) + _FIRST[-1]
     second = second_features(_logistic(odds), sheet, first)
-    return _logistic(lifted(_trees().log_odds(second)))
+    for rows, columns in second.slices():
+        odds[rows] = _trees().log_odds(columns)
+    return _logistic(lifted(odds))
 
 
 def _logistic(odds: FloatArray) -> FloatArray:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from datapruner.core.types import AnyArray, FloatArray, IntArray
-from datapruner.scorers.mainsums import Inside, around, shifted, together
+from datapruner.scorers.mainsums import Inside, Table, around, shifted, together
 from datapruner.scorers.marks import CUES, Marks, Outline
 
 __all__ = ["FIRST", "WINDOWS", "Sheet", "first_features", "in_columns"]
@@ -131,43 +131,49 @@ class Sheet:
         return code
 
 
-def first_features(sheet: Sheet) -> FloatArray:
+def first_features(sheet: Sheet) -> Table:
     """What each row says of itself, and what stands around it.
 
     Args:
         sheet: a page of n rows, at least one.
 
     Returns:
-        Shape (n, len(FIRST)), float32.
+        n rows of len(FIRST) columns.
     """
     marks = sheet.marks
-    columns: dict[str, AnyArray | float] = {}
-    columns |= _of_text(sheet)
-    columns |= _of_run(sheet, np.asarray(columns["stops"]))
-    columns |= _of_headings(sheet)
-    columns |= _of_holders(sheet)
-    columns |= _of_readers(sheet)
-    columns |= _of_neighbours(sheet)
-    made = in_columns(columns, FIRST[: -len(CUES) - len(_SCOPED)], len(sheet.texts))
-    return np.concatenate([made, marks.far, marks.scope[:, _SCOPED]], axis=1, dtype=np.float32)
+    made = in_columns(_groups(sheet), FIRST[: -len(CUES) - len(_SCOPED)], len(sheet.texts))
+    return Table((made, marks.far, marks.scope[:, _SCOPED]))
+
+
+def _groups(sheet: Sheet) -> Iterator[dict[str, AnyArray | float]]:
+    of_text = _of_text(sheet)
+    yield of_text
+    yield _of_run(sheet, np.asarray(of_text["stops"]))
+    yield _of_headings(sheet)
+    yield _of_holders(sheet)
+    yield _of_readers(sheet)
+    yield _of_neighbours(sheet)
 
 
 def in_columns(
-    columns: Mapping[str, AnyArray | float], names: Sequence[str], rows: int
+    groups: Iterable[Mapping[str, AnyArray | float]], names: Sequence[str], rows: int
 ) -> FloatArray:
     """The named columns beside each other.
 
     Args:
-        columns: shape (n,) each, or one number for all rows.
-        names: which, in this order.
+        groups: columns of shape (n,) each, or one number for all rows; read one after another.
+        names: of all of them, in the order that they are to have.
         rows: n.
 
     Returns:
         Shape (n, len(names)), float32.
     """
     made = np.empty((rows, len(names)), dtype=np.float32)
-    for place, name in enumerate(names):
-        made[:, place] = columns[name]
+    place = {name: column for column, name in enumerate(names)}
+    for group in groups:
+        for name, values in group.items():
+            made[:, place.pop(name)] = values
+    assert not place, f"no such columns were made: {sorted(place)}"
     return made
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from datapruner.core.types import AnyArray, FloatArray
 from datapruner.scorers.mainfeatures import FIRST, WINDOWS, Sheet, in_columns
-from datapruner.scorers.mainsums import around, shifted, together
+from datapruner.scorers.mainsums import Table, around, shifted, together
 
 __all__ = ["SECOND", "second_features"]
 
@@ -33,24 +33,20 @@ SECOND: tuple[str, ...] = (*(f"{name} (1)" for name in _ADDED), *FIRST)
 _EDGE = 1e-4
 
 
-def second_features(chance: FloatArray, sheet: Sheet, first: FloatArray) -> FloatArray:
+def second_features(chance: FloatArray, sheet: Sheet, first: Table) -> Table:
     """What the first judgement says, beside what it was made from.
 
     Args:
         chance: shape (n,), in [0, 1], of each row by the first judgement.
         sheet: the page of these n rows.
-        first: shape (n, len(FIRST)), its features.
+        first: its features.
 
     Returns:
-        Shape (n, len(SECOND)), float32.
+        n rows of len(SECOND) columns.
     """
-    columns: dict[str, AnyArray | float] = {}
-    columns |= _of_row(chance, sheet)
-    columns |= _of_holders(chance, sheet)
-    columns |= _of_nets(chance, sheet)
-    columns |= _of_places(chance, sheet)
-    made = in_columns(columns, _ADDED, chance.size)
-    return np.concatenate([made, first], axis=1, dtype=np.float32)
+    ways = (_of_row, _of_holders, _of_nets, _of_places)
+    groups = (way(chance, sheet) for way in ways)
+    return Table((in_columns(groups, _ADDED, chance.size), *first.parts))
 
 
 def _of_row(chance: FloatArray, sheet: Sheet) -> dict[str, AnyArray | float]:

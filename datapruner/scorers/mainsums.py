@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
-from datapruner.core.types import BoolArray, FloatArray, IntArray
+from datapruner.core.types import AnyArray, BoolArray, FloatArray, IntArray
 from datapruner.scorers.marks import Outline
 
-__all__ = ["Inside", "around", "shifted", "together"]
+__all__ = ["Inside", "Table", "around", "shifted", "together"]
+
+_ROWS = 4096
+"""Rows that are put together at a time, so that long pages take little more memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows whose columns lie in several arrays, put side by side for some of them at a time.
+
+    Attributes:
+        parts: shape (n, d) each, of any numbers.
+    """
+
+    parts: tuple[AnyArray, ...]
+
+    def slices(self) -> Iterator[tuple[slice, FloatArray]]:
+        """Which rows, and their columns: shape (rows, all d), float32."""
+        for start in range(0, len(self.parts[0]), _ROWS):
+            rows = slice(start, start + _ROWS)
+            some = [part[rows] for part in self.parts]
+            yield rows, np.concatenate(some, axis=1, dtype=np.float32)
+
+    def whole(self) -> FloatArray:
+        """Shape (n, all d), float32."""
+        made: FloatArray = np.concatenate(self.parts, axis=1, dtype=np.float32)
+        return made
 
 
 def around(values: FloatArray, words: FloatArray, width: int) -> FloatArray:

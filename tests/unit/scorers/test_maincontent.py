@@ -165,8 +165,8 @@ def test_every_column_has_a_weight_and_every_weight_a_column() -> None:
     assert list(FIRST_WEIGHTS) == [*FIRST, "constant"]
     sheet = sheet_of([PROSE, "Home"])
     first = first_features(sheet)
-    assert first.shape == (2, len(FIRST)) == (2, len(set(FIRST)))
-    second = second_features(np.array([0.9, 0.1]), sheet, first)
+    assert first.whole().shape == (2, len(FIRST)) == (2, len(set(FIRST)))
+    second = second_features(np.array([0.9, 0.1]), sheet, first).whole()
     assert second.shape == (2, len(SECOND)) == (2, len(set(SECOND)))
     assert np.isfinite(second).all()
     trees = Trees.load(TREES)
@@ -202,7 +202,7 @@ def test_the_weights_are_small_enough_to_ship() -> None:
 def features_of(
     texts: list[str], marks: Marks | None = None, title: str = ""
 ) -> list[dict[str, float]]:
-    columns = first_features(sheet_of(texts, marks, title)).tolist()
+    columns = first_features(sheet_of(texts, marks, title)).whole().tolist()
     return [dict(zip(FIRST, row, strict=True)) for row in columns]
 
 
@@ -284,7 +284,7 @@ def test_a_row_between_sure_ones_knows_it() -> None:
     texts = [PROSE, "Yes.", PROSE, "Home", "Imprint"]
     sheet = sheet_of(texts)
     chance = np.array([0.9, 0.2, 0.9, 0.1, 0.1])
-    columns = second_features(chance, sheet, first_features(sheet)).tolist()
+    columns = second_features(chance, sheet, first_features(sheet)).whole().tolist()
     rows = [dict(zip(SECOND, row, strict=True)) for row in columns]
     assert [row["between (1)"] for row in rows] == pytest.approx([0, 0.9, 0.1, 0.1, 0])
     assert [row["to next sure (1)"] for row in rows] == [0, 1, 0, 99, 99]
