@@ -129,8 +129,21 @@ def check(number: int, seed: int, pages: list[str], most_seconds: float) -> Iter
             check_hidden(luck)
     except Exception as error:
         yield f"page {number} of seed {seed}: {type(error).__name__}: {error}"[:300]
-    if spent - start > most_seconds:
-        yield f"page {number} of seed {seed}: took {spent - start:.1f} s, {len(page)} long"
+    took = spent - start
+    if took > most_seconds:
+        # Other processes of the machine make a page dear, too, but not each time.
+        took = min(took, *(_seconds(number, seed, pages) for _ in range(2)))
+    if took > most_seconds:
+        yield f"page {number} of seed {seed}: took {took:.1f} s, {len(page)} long"
+
+
+def _seconds(number: int, seed: int, pages: list[str]) -> float:
+    """CPU seconds of pruning a page that nothing else is wrong with."""
+    luck = Random(f"{seed} {number}")
+    page = as_given(luck, mutated(luck, pages))
+    start = time.process_time()
+    check_pruned(luck, page, pages)
+    return time.process_time() - start
 
 
 @dataclass(frozen=True)
