@@ -52,7 +52,7 @@ TREE = {
 """Many small trees, each split among some of the columns: there are few sites, and larger ones know
 them by heart."""
 SEEDS = (0, 1, 2)
-"""Of fits that are averaged: one alone is some 0.2 points more or less by chance."""
+"""Of fits that are averaged: one alone is better or worse by chance."""
 THRESHOLDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 SNIPPET_WEIGHT = 0.5
 """Of a page with snippets beside a page with a main text, of which all is known."""

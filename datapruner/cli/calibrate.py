@@ -107,7 +107,7 @@ def calibrate(
     share = _share(held_out)
     _check_out(examples, out, overwrite)
     pruner = ContextPruner(
-        method=scorer_of(method or DEFAULT_METHOD, model),
+        method=scorer_of(DEFAULT_METHOD if method is None else method, model),
         counter=counter,
         pins=("title",) if pin is None else tuple(name for name in pin if name != "none"),
         neighbours=neighbours,

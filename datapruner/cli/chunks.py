@@ -124,7 +124,7 @@ def chunks(
         budget=budget,
         threshold=threshold,
         price=price,
-        method=scorer_of(method or DEFAULT_METHOD, model),
+        method=scorer_of(DEFAULT_METHOD if method is None else method, model),
         counter=counter,
         order=order,
         fill=fill,  # type: ignore[arg-type]

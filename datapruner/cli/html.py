@@ -6,7 +6,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -115,10 +115,13 @@ def html(
 
     if model is not None and not query.strip():
         raise InputError("--model reads the question, but there is none; give --query, too.")
+    scorer: Any = method
+    if model is not None:
+        scorer = block_scorer(DEFAULT_METHOD if method is None else method, model)
     pruner = HtmlPruner(
         budget=budget,
         threshold=threshold,
-        method=method if model is None else block_scorer(method or DEFAULT_METHOD, model),
+        method=scorer,
         counter=counter,
         to=to,
         level=level,

@@ -11,6 +11,7 @@ from itertools import compress
 import numpy as np
 
 from datapruner.context.html.columns import Lengths
+from datapruner.context.html.links import letters_before, linked_share
 from datapruner.context.html.page import Page
 from datapruner.context.html.tree import Tree
 from datapruner.core.types import BoolArray, FloatArray, IntArray
@@ -85,10 +86,10 @@ def _marks(of: Stretches) -> Marks:
         mine = slice(*np.searchsorted(page, [code, code + 1]).tolist())
         outlines.append(_outline(source))
         if mine.start < mine.stop:
-            before = _letters_before(length)
+            before = letters_before(list(map(str.strip, length.pieces.strings)))
             found = _Cues(source, length, before)
             bits[mine], far[mine], scope[mine] = found.of(row[mine])
-            linked[mine] = _linked(source.tree, length, before, first[mine], last[mine])
+            linked[mine] = linked_share(source.tree, length, before, first[mine], last[mine])
     run = _runs(page, first, last, is_whole)
     return Marks(bits, linked, page, row, is_whole, run, far, scope, tuple(outlines))
 
@@ -195,28 +196,3 @@ class _Cues:
         scope = self.share[nearest]
         scope[missing] = 1.0
         return bits, far, scope
-
-
-def _letters_before(length: Lengths) -> IntArray:
-    strings = length.pieces.strings
-    before = np.zeros(len(strings) + 1, dtype=np.int64)
-    letters = map(len, map(str.strip, strings))
-    np.cumsum(np.fromiter(letters, np.int64, len(strings)), out=before[1:])
-    return before
-
-
-def _linked(
-    tree: Tree, length: Lengths, before: IntArray, first: IntArray, last: IntArray
-) -> FloatArray:
-    """Share of the letters of each stretch that stand inside a link."""
-    anchors = np.fromiter(compress(range(len(tree)), map("a".__eq__, tree.tags)), np.int64)
-    if not anchors.size:
-        return np.zeros(first.size)
-    # Where links open and close; one inside another counts once.
-    depth = np.zeros(before.size, dtype=np.int64)
-    np.add.at(depth, np.asarray(length.opens)[anchors], 1)
-    np.add.at(depth, np.asarray(length.closes)[anchors], -1)
-    inside = np.zeros(before.size, dtype=np.int64)
-    np.cumsum(np.diff(before) * (np.cumsum(depth)[:-1] > 0), out=inside[1:])
-    share: FloatArray = (inside[last] - inside[first]) / np.maximum(before[last] - before[first], 1)
-    return share

@@ -12,7 +12,7 @@ import numpy as np
 
 from datapruner.context.chunk import encodable
 from datapruner.context.html.roles import APART
-from datapruner.context.html.tree import Tree
+from datapruner.context.html.tree import Tree, packed
 from datapruner.core.types import AnyArray, IntArray
 from datapruner.tokens import TokenCounter
 
@@ -71,7 +71,7 @@ class Pieces:
         opens: IntArray = 2 * rows - depths
         closes: IntArray = opens + 2 * (ends - rows) - 1
         # Many numbers for each element: as arrays they take a fifth of the memory of lists.
-        self.opens, self.closes = _packed(opens), _packed(closes)
+        self.opens, self.closes = packed(opens, "q"), packed(closes, "q")
         strings = np.empty(2 * n, dtype=object)
         strings[opens] = tree.texts
         strings[closes] = tree.tails
@@ -109,9 +109,4 @@ def running(numbers: AnyArray) -> array[int]:
     """Sums of the first 0, 1, ... n numbers."""
     sums = np.zeros(len(numbers) + 1, dtype=np.int64)
     np.cumsum(numbers, out=sums[1:])
-    return _packed(sums)
-
-
-def _packed(numbers: IntArray) -> array[int]:
-    # Unlike one of numpy's, a plain array gives plain numbers, and many times as fast.
-    return array("q", numbers.astype(np.int64, copy=False).tobytes())
+    return packed(sums, "q")

@@ -7,12 +7,11 @@ stand in; else neighbours, as many as make half a passage.
 
 from __future__ import annotations
 
-from itertools import compress
-
 import numpy as np
 
 from datapruner.context.html.blocks import Blocks
 from datapruner.context.html.columns import Lengths
+from datapruner.context.html.links import letters_before, linked_share
 from datapruner.context.html.tree import Tree
 from datapruner.core.types import FloatArray, IntArray
 
@@ -50,11 +49,11 @@ def passages_and_links(blocks: Blocks, rows: IntArray) -> tuple[IntArray, FloatA
         mine = slice(*np.searchsorted(page, [code, code + 1]).tolist())
         if mine.start == mine.stop:
             continue
-        before = _letters_before(lengths)
+        before = letters_before(lengths.pieces.strings)
         found = _outermost_short(source.tree, lengths, before)[row[mine]]
         found[whole[mine] & (found == row[mine])] = -1
         inside[mine] = np.where(found >= 0, found + above, -1)
-        links[mine] = _linked(source.tree, lengths, before, first[mine], last[mine])
+        links[mine] = linked_share(source.tree, lengths, before, first[mine], last[mine])
         above += len(source.tree)
     section = np.array(blocks.sections, dtype=np.int64)[rows]
     return _numbered(section, inside, sizes), links
@@ -76,13 +75,6 @@ def _numbered(section: IntArray, inside: IntArray, sizes: IntArray) -> IntArray:
     return numbers
 
 
-def _letters_before(lengths: Lengths) -> IntArray:
-    strings = lengths.pieces.strings
-    before = np.zeros(len(strings) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(map(len, strings), np.int64, len(strings)), out=before[1:])
-    return before
-
-
 def _outermost_short(tree: Tree, lengths: Lengths, before: IntArray) -> IntArray:
     """For each element the outermost short one that it stands in or is; -1: there is none."""
     n = len(tree)
@@ -98,21 +90,3 @@ def _outermost_short(tree: Tree, lengths: Lengths, before: IntArray) -> IntArray
     ends = np.asarray(tree.ends, dtype=np.int64)
     outermost: IntArray = np.where((at >= 0) & (rows < ends[found]), found, -1)
     return outermost
-
-
-def _linked(
-    tree: Tree, lengths: Lengths, before: IntArray, first: IntArray, last: IntArray
-) -> FloatArray:
-    """Share of the letters of each stretch that stand inside a link."""
-    anchors = np.fromiter(compress(range(len(tree)), map("a".__eq__, tree.tags)), np.int64)
-    if not anchors.size:
-        return np.zeros(first.size)
-    # Where links open and close; one inside another counts once.
-    depth = np.zeros(before.size, dtype=np.int64)
-    np.add.at(depth, np.asarray(lengths.opens)[anchors], 1)
-    np.add.at(depth, np.asarray(lengths.closes)[anchors], -1)
-    is_linked = np.cumsum(depth)[:-1] > 0
-    inside = np.zeros(before.size, dtype=np.int64)
-    np.cumsum(np.where(is_linked, np.diff(before), 0), out=inside[1:])
-    share: FloatArray = (inside[last] - inside[first]) / np.maximum(before[last] - before[first], 1)
-    return share

@@ -16,13 +16,14 @@ from datapruner.core.types import IntArray
 __all__ = ["Tree", "packed"]
 
 
-def packed(numbers: npt.NDArray[np.signedinteger[Any]]) -> array[int]:
+def packed(numbers: npt.NDArray[np.signedinteger[Any]], code: str = "i") -> array[int]:
     """Whole numbers as a plain array: unlike one of numpy's it gives plain numbers, and faster.
 
     Args:
-        numbers: any that fit into 32 bits.
+        numbers: any that the code has room for.
+        code: ``"i"`` for 32 bits, ``"q"`` for 64.
     """
-    return array("i", numbers.astype(np.int32, copy=False).tobytes())
+    return array(code, numbers.astype(code, copy=False).tobytes())
 
 
 @dataclass(frozen=True, eq=False)
